@@ -1,0 +1,212 @@
+"""The few vector operations that a construction's formulas may use.
+
+A construction writes each of its formulas once, against the functions of this module, and the same formula
+then runs on torch tensors (learners), on numpy arrays (environments) and on symbols (proofs). Every function
+dispatches on the type of its first argument; a new kind of vector is one ``register`` call per function:
+
+    from toyenvs import algebra
+    algebra.inner.register(MyVector)(lambda x, y: ...)
+
+Shapes, for tensors and arrays: a *vector* is (..., d), a *scalar* is (...), a *matrix* is (..., d, d); leading
+dimensions broadcast. Symbolic types are registered by ``proofs_check.symbols``, so importing this module
+does not import sympy.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["apply", "apply_transpose", "inner", "is_zero", "join", "norm", "scale", "select", "split"]
+
+
+def _unsupported(operation: str, value: Any) -> TypeError:
+    return TypeError(
+        f"{operation}: no vector operations are registered for {type(value).__name__}; "
+        f"register them with toyenvs.algebra.{operation}.register"
+    )
+
+
+@singledispatch
+def inner(x: Any, y: Any) -> Any:
+    """Inner product xᵀy: vectors (..., d), (..., d) -> scalar (...)."""
+    raise _unsupported("inner", x)
+
+
+@singledispatch
+def norm(x: Any) -> Any:
+    """Euclidean norm ‖x‖₂: vector (..., d) -> scalar (...)."""
+    raise _unsupported("norm", x)
+
+
+@singledispatch
+def scale(x: Any, c: Any) -> Any:
+    """Scalar times vector: vector (..., d), scalar (...) or a number -> vector (..., d)."""
+    raise _unsupported("scale", x)
+
+
+@singledispatch
+def apply(U: Any, x: Any) -> Any:
+    """Matrix times vector, U x: matrix (..., d, d), vector (..., d) -> vector (..., d)."""
+    raise _unsupported("apply", U)
+
+
+@singledispatch
+def apply_transpose(U: Any, x: Any) -> Any:
+    """Transposed matrix times vector, Uᵀ x: matrix (..., d, d), vector (..., d) -> vector (..., d)."""
+    raise _unsupported("apply_transpose", U)
+
+
+@singledispatch
+def split(x: Any) -> tuple[Any, Any]:
+    """Halves of a stacked vector: (..., 2d) -> (..., d), (..., d)."""
+    raise _unsupported("split", x)
+
+
+@singledispatch
+def join(x: Any, y: Any) -> Any:
+    """Stack two vectors: (..., d), (..., d) -> (..., 2d); the leading dimensions broadcast."""
+    raise _unsupported("join", x)
+
+
+@singledispatch
+def is_zero(x: Any) -> Any:
+    """Whether every coordinate is exactly 0: vector (..., d) -> boolean (...)."""
+    raise _unsupported("is_zero", x)
+
+
+def select(condition: Any, x: Any, y: Any) -> Any:
+    """Take x where the condition holds and y elsewhere.
+
+    Args:
+        condition: boolean (...), as made by :func:`is_zero`; a plain bool selects one of the two whole.
+        x: scalar (...) or vector (..., d).
+        y: of the same kind as x.
+    """
+    if isinstance(condition, bool):
+        return x if condition else y
+    return _select(condition, x, y)
+
+
+@singledispatch
+def _select(condition: Any, x: Any, y: Any) -> Any:
+    raise _unsupported("select", condition)
+
+
+def _trailing(condition: Any, x: Any) -> Any:
+    """Give a boolean (...) a trailing axis when it selects vectors (..., d)."""
+    return condition[..., None] if x.ndim > condition.ndim else condition
+
+
+# --- torch ------------------------------------------------------------------------------------------------
+
+
+@inner.register
+def _(x: Tensor, y: Tensor) -> Tensor:
+    return (x * y).sum(-1)
+
+
+@norm.register
+def _(x: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(x, dim=-1)
+
+
+@scale.register
+def _(x: Tensor, c: Tensor | float) -> Tensor:
+    return x * (c[..., None] if isinstance(c, Tensor) else c)
+
+
+@apply.register
+def _(U: Tensor, x: Tensor) -> Tensor:
+    return _torch_rows_times(x, U.mT, U)
+
+
+@apply_transpose.register
+def _(U: Tensor, x: Tensor) -> Tensor:
+    return _torch_rows_times(x, U, U)
+
+
+def _torch_rows_times(x: Tensor, right: Tensor, U: Tensor) -> Tensor:
+    """Each row of x times ``right``: one matrix product a trial where a parameter serves many rows.
+
+    A parameter of shape (B, 1, d, d) against rows (B, N, d) is the learners' case; multiplied as it stands it
+    would be B·N separate matrix-vector products.
+    """
+    if U.ndim >= 3 and U.shape[-3] == 1 and x.ndim >= 2:
+        return x @ right.squeeze(-3)
+    return (x[..., None, :] @ right)[..., 0, :]
+
+
+@split.register
+def _(x: Tensor) -> tuple[Tensor, Tensor]:
+    half = x.shape[-1] // 2
+    return x[..., :half], x[..., half:]
+
+
+@join.register
+def _(x: Tensor, y: Tensor) -> Tensor:
+    return torch.cat(torch.broadcast_tensors(x, y), dim=-1)
+
+
+@is_zero.register
+def _(x: Tensor) -> Tensor:
+    return (x == 0).all(-1)
+
+
+@_select.register
+def _(condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    return torch.where(_trailing(condition, x), x, y)
+
+
+# --- numpy ------------------------------------------------------------------------------------------------
+
+
+@inner.register
+def _(x: np.ndarray, y: np.ndarray) -> Any:
+    return (x * y).sum(-1)
+
+
+@norm.register
+def _(x: np.ndarray) -> Any:
+    return np.linalg.norm(x, axis=-1)
+
+
+@scale.register
+def _(x: np.ndarray, c: Any) -> np.ndarray:
+    return np.asarray(x * np.asarray(c)[..., None])
+
+
+@apply.register
+def _(U: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return np.asarray((U @ x[..., None])[..., 0])
+
+
+@apply_transpose.register
+def _(U: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return np.asarray((np.swapaxes(U, -1, -2) @ x[..., None])[..., 0])
+
+
+@split.register
+def _(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    half = x.shape[-1] // 2
+    return x[..., :half], x[..., half:]
+
+
+@join.register
+def _(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.concatenate(np.broadcast_arrays(x, y), axis=-1)
+
+
+@is_zero.register
+def _(x: np.ndarray) -> Any:
+    return (x == 0).all(-1)
+
+
+@_select.register(np.ndarray)
+@_select.register(np.bool_)
+def _(condition: Any, x: Any, y: Any) -> Any:
+    return np.where(_trailing(condition, np.asarray(x)), x, y)

@@ -1,0 +1,146 @@
+"""What a construction is: four formulas over a hypothesis class of parameters.
+
+The paper's argument needs an environment in which everything is known in closed form except one parameter U.
+A construction gives
+
+* ``dynamics``  s' = f(s, a; U)
+* ``reward``    R(s', g)
+* ``q_value``   the optimal value Q*(s, a, g) *if U were the truth*
+* ``policy``    the optimal policy π*(s, g) *if U were the truth*
+
+written with the vector operations of :mod:`toyenvs.algebra`, so that one text serves the environment (numpy),
+the learners (torch) and the proofs (symbols). A learner never receives U: critic and actor are ``q_value`` and
+``policy`` at a parameter of its own.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toyenvs import algebra
+
+__all__ = ["Construction", "ReducedResiduals", "discounted"]
+
+
+@dataclass(frozen=True)
+class ReducedResiduals:
+    """A residual that is affine in the parameter: e(Ũ) = w·(Ũx − y), one vector a transition.
+
+    The goal gradient of the Bellman residual is e(Ũ) and the Bellman residual itself is gᵀe(Ũ). This is the
+    paper's reduction in both propositions; it holds for *every* target parameter in the class, which is why it
+    does not appear.
+
+    Attributes:
+        weight: w, scalar (...); 0 where a transition says nothing about the parameter.
+        inputs: x, vector (..., d).
+        outputs: y, vector (..., d).
+    """
+
+    weight: Any
+    inputs: Any
+    outputs: Any
+
+    def goal_gradient_residual(self, param: Any) -> Any:
+        """e(Ũ) = w·(Ũx − y): vector (..., d)."""
+        return algebra.scale(algebra.apply(param, self.inputs) - self.outputs, self.weight)
+
+    def bellman_residual(self, param: Any, goal: Any) -> Any:
+        """gᵀe(Ũ): scalar (...)."""
+        return algebra.inner(goal, self.goal_gradient_residual(param))
+
+
+class Construction(ABC):
+    """A d-dimensional environment family whose optimal value and policy are known up to one parameter.
+
+    Args:
+        dim: d ≥ 2, the dimension of goals, actions and achieved goals.
+        discount: γ in [0, 1).
+    """
+
+    name: str
+    """The name on the command line and in result files."""
+
+    def __init__(self, dim: int, discount: Any = 0.9) -> None:
+        if isinstance(dim, bool) or not isinstance(dim, int | np.integer) or dim < 2:
+            raise ValueError(f"dim: {dim!r} is not an integer >= 2")
+        self.dim = int(dim)
+        self.discount = discounted(discount)
+
+    @property
+    @abstractmethod
+    def observation_dim(self) -> int:
+        """Length of the state vector."""
+
+    @abstractmethod
+    def dynamics(self, param: Any, observation: Any, action: Any) -> Any:
+        """Next state s' = f(s, a; U); every construction so far is deterministic."""
+
+    @abstractmethod
+    def achieved_goal(self, observation: Any) -> Any:
+        """The part of the state that a goal speaks about: vector (..., d)."""
+
+    def reward(self, next_observation: Any, goal: Any) -> Any:
+        """R(s', g), through the achieved goal of s'."""
+        return self.goal_reward(self.achieved_goal(next_observation), goal)
+
+    @abstractmethod
+    def goal_reward(self, achieved_goal: Any, goal: Any) -> Any:
+        """The reward as a function of the achieved goal (what hindsight relabelling recomputes)."""
+
+    @abstractmethod
+    def q_value(self, param: Any, observation: Any, action: Any, goal: Any) -> Any:
+        """Q*(s, a, g) of the environment whose parameter is ``param``: scalar (...)."""
+
+    @abstractmethod
+    def policy(self, param: Any, observation: Any, goal: Any) -> Any:
+        """π*(s, g) of the environment whose parameter is ``param``: vector (..., d). Undefined at g = 0."""
+
+    @abstractmethod
+    def initial_observation(self, direction: Any) -> Any:
+        """A starting state from a unit vector (..., d) drawn uniformly on the sphere."""
+
+    def reduced_residuals(self, observation: Any, action: Any, next_observation: Any) -> ReducedResiduals | None:
+        """The paper's reduction of the Bellman error, if there is one; None makes learners differentiate.
+
+        A claim as well as a shortcut: ``proofs_check.testing.assert_reduced_residuals`` compares it, value and
+        parameter gradient, with automatic differentiation of the temporal-difference error.
+        """
+        return None
+
+    @property
+    def informative(self) -> bool:
+        """Whether any loss depends on the parameter at all (at some discounts none does)."""
+        return True
+
+
+def discounted(discount: Any) -> Any:
+    """Check a discount factor; symbols pass.
+
+    Raises:
+        ValueError: if it is a number outside [0, 1), or not finite.
+    """
+    if isinstance(discount, int | float) and not 0 <= discount < 1:
+        raise ValueError(f"discount: {discount!r} is not in [0, 1)")
+    return discount
+
+
+def unit_vectors(rng: np.random.Generator, count: int, dim: int) -> NDArray[np.float64]:
+    """Independent uniform points on the unit sphere, one a row: (count, d).
+
+    Row i depends on the generator's state and on i only, so a longer draw begins with the shorter one.
+    """
+    rows = rng.standard_normal((count, dim))
+    return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True))
+
+
+def points_in_ball(rng: np.random.Generator, count: int, dim: int) -> NDArray[np.float64]:
+    """Independent uniform points in the unit ball, one a row: (count, d); nested like :func:`unit_vectors`.
+
+    The first d coordinates of a uniform point on the sphere in d + 2 dimensions are uniform in the d-ball.
+    """
+    return unit_vectors(rng, count, dim + 2)[:, :dim]

@@ -1,0 +1,60 @@
+"""Proposition 1, "gradient reward feedback": the reward's goal gradient shows where the action went.
+
+State, action and goal are vectors in R^d, ‖a‖₂ ≤ 1; s' = s + Ua with U an unknown rotation; R(s', g) = gᵀs'.
+
+Source: Levine & Feizi, AAAI 2023, Proposition 1 and equations (23), (24).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typing_extensions import override
+
+from toyenvs.algebra import apply, apply_transpose, inner, norm, scale
+from toyenvs.constructions.base import Construction, ReducedResiduals
+
+__all__ = ["GradientFeedback"]
+
+
+class GradientFeedback(Construction):
+    """s' = s + Ua, R = gᵀs' (Proposition 1)."""
+
+    name = "gradient-feedback"
+
+    @property
+    @override
+    def observation_dim(self) -> int:
+        return self.dim
+
+    def dynamics(self, param: Any, observation: Any, action: Any) -> Any:
+        """S' = s + Ua."""
+        return observation + apply(param, action)
+
+    def achieved_goal(self, observation: Any) -> Any:
+        """The state itself."""
+        return observation
+
+    def goal_reward(self, achieved_goal: Any, goal: Any) -> Any:
+        """R = gᵀs'."""
+        return inner(goal, achieved_goal)
+
+    def q_value(self, param: Any, observation: Any, action: Any, goal: Any) -> Any:
+        """Equation (23): gᵀ(s + Ua)/(1−γ) + γ‖g‖/(1−γ)²."""
+        gamma = self.discount
+        next_observation = self.dynamics(param, observation, action)
+        return inner(goal, next_observation) / (1 - gamma) + gamma * norm(goal) / (1 - gamma) ** 2
+
+    def policy(self, param: Any, observation: Any, goal: Any) -> Any:
+        """Equation (24): Uᵀg/‖g‖."""
+        return scale(apply_transpose(param, goal), 1 / norm(goal))
+
+    def initial_observation(self, direction: Any) -> Any:
+        """On the unit sphere."""
+        return direction
+
+    def reduced_residuals(self, observation: Any, action: Any, next_observation: Any) -> ReducedResiduals:
+        """E = (Ũa − (s' − s))/(1−γ): d equations a transition; the Bellman residual gᵀe is one."""
+        displacement = next_observation - observation
+        ones = inner(action, action) * 0 + 1
+        return ReducedResiduals(weight=ones / (1 - self.discount), inputs=action, outputs=displacement)

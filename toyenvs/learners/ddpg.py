@@ -1,0 +1,23 @@
+"""DDPG: the critic is fitted to r + γQ' at the transitions, one scalar equation each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from typing_extensions import override
+
+from toyenvs.learners.learner import Learner
+
+__all__ = ["DDPG"]
+
+
+@dataclass(frozen=True)
+class DDPG(Learner):
+    """Temporal-difference loss only: mean (Q − (r + γQ'))²."""
+
+    name = "ddpg"
+
+    @property
+    @override
+    def gradient_weight(self) -> float:
+        return 0.0

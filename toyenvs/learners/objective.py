@@ -1,0 +1,190 @@
+"""A batch of critic losses as functions of the parameter, with their Euclidean gradients.
+
+:class:`DifferentiatedObjective` works for every construction. :class:`ReducedObjective` is the fast path where
+a construction states its reduced residuals; it makes one matrix product forward and one backward, without a
+graph. That the two agree, in value and in gradient, is the paper's reduction; the tests hold it to 1e-10.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from typing_extensions import override
+
+from toyenvs.constructions.base import Construction
+from toyenvs.learners.losses import reengage_loss
+from toyenvs.replay import Transitions
+
+__all__ = ["DifferentiatedObjective", "Objective", "ReducedObjective", "make_objective"]
+
+
+class Objective(ABC):
+    """B loss functions of one parameter each, on B replay buffers."""
+
+    depends_on_target: bool
+    """Whether the loss can change with the target parameter; if not, no target needs to be kept."""
+
+    num_transitions: int
+    """N, the number of transitions of each buffer."""
+
+    @abstractmethod
+    def loss_and_gradient(
+        self,
+        param: Float[Tensor, "b d d"],
+        target_param: Float[Tensor, "b d d"],
+        rows: Int[Tensor, " n"] | None = None,
+    ) -> tuple[Float[Tensor, " b"], Float[Tensor, "b d d"]]:
+        """Loss and Euclidean gradient (target held fixed) of each trial.
+
+        Args:
+            param: Ũ.
+            target_param: Ū.
+            rows: the minibatch, as indices of transitions; None for the full buffer.
+        """
+
+    @abstractmethod
+    def trials(self, keep: Tensor) -> Objective:
+        """The objective of the trials where ``keep`` (B,) is true."""
+
+
+class DifferentiatedObjective(Objective):
+    """The loss from the construction's formulas, its gradient by automatic differentiation."""
+
+    depends_on_target = True
+
+    def __init__(self, construction: Construction, transitions: Transitions, alpha: float) -> None:
+        self.construction = construction
+        self.transitions = transitions
+        self.alpha = alpha
+        self.num_transitions = transitions.num_transitions
+
+    @override
+    def loss_and_gradient(
+        self,
+        param: Float[Tensor, "b d d"],
+        target_param: Float[Tensor, "b d d"],
+        rows: Int[Tensor, " n"] | None = None,
+    ) -> tuple[Float[Tensor, " b"], Float[Tensor, "b d d"]]:
+        transitions = self.transitions if rows is None else self.transitions.rows(rows)
+        leaf = param.detach().clone().requires_grad_(True)
+        with torch.enable_grad():
+            loss = reengage_loss(self.construction, leaf, target_param.detach(), transitions, self.alpha)
+            (gradient,) = torch.autograd.grad(loss.sum(), leaf)
+        return loss.detach(), gradient
+
+    @override
+    def trials(self, keep: Tensor) -> DifferentiatedObjective:
+        return DifferentiatedObjective(self.construction, self.transitions.trials(keep), self.alpha)
+
+
+class ReducedObjective(Objective):
+    """The loss of affine residuals e = Ũx − y (weights absorbed): mean (gᵀe)² + α·mean ‖e‖²/d.
+
+    The gradient is (2/N) Σ [ (gᵀe) g + (α/d) e ] xᵀ.
+    """
+
+    depends_on_target = False
+
+    def __init__(
+        self,
+        inputs: Float[Tensor, "b n d"],
+        outputs: Float[Tensor, "b n d"],
+        goals: Float[Tensor, "b n d"],
+        alpha: float,
+        num_transitions: int,
+    ) -> None:
+        self.inputs = inputs
+        self.outputs = outputs
+        self.goals = goals
+        self.alpha = alpha
+        self.num_transitions = num_transitions
+        # DDPG meets the outputs through gᵀy only.
+        self.responses = (goals * outputs).sum(-1)
+
+    @classmethod
+    def from_transitions(
+        cls, construction: Construction, transitions: Transitions, alpha: float
+    ) -> ReducedObjective | None:
+        """Build the reduced objective, or None where the construction states no reduction."""
+        reduced = construction.reduced_residuals(
+            transitions.observation, transitions.action, transitions.next_observation
+        )
+        if reduced is None:
+            return None
+        weight = reduced.weight[..., None]
+        return cls(
+            weight * reduced.inputs,
+            weight * reduced.outputs,
+            transitions.desired_goal,
+            alpha,
+            transitions.num_transitions,
+        )
+
+    def without_silent_transitions(self) -> ReducedObjective:
+        """Leave out the transitions of weight 0 (in every trial); the means still divide by all N."""
+        heard = ((self.inputs != 0) | (self.outputs != 0)).any(-1).any(0)
+        if bool(heard.all()):
+            return self
+        return ReducedObjective(
+            self.inputs[:, heard],
+            self.outputs[:, heard],
+            self.goals[:, heard],
+            self.alpha,
+            self.num_transitions,
+        )
+
+    @override
+    def loss_and_gradient(
+        self,
+        param: Float[Tensor, "b d d"],
+        target_param: Float[Tensor, "b d d"],
+        rows: Int[Tensor, " n"] | None = None,
+    ) -> tuple[Float[Tensor, " b"], Float[Tensor, "b d d"]]:
+        inputs, goals, responses, outputs = self.inputs, self.goals, self.responses, self.outputs
+        count = self.num_transitions
+        if rows is not None:
+            inputs, goals, responses, outputs = (x[:, rows] for x in (inputs, goals, responses, outputs))
+            count = len(rows)
+        predictions = torch.bmm(inputs, param.mT)
+        scalar = torch.linalg.vecdot(goals, predictions) - responses
+        loss = scalar.square().sum(-1)
+        coefficients = scalar[..., None] * goals
+        if self.alpha:
+            share = self.alpha / param.shape[-1]
+            residual = predictions - outputs
+            loss = loss + share * residual.square().sum((-1, -2))
+            coefficients = torch.add(coefficients, residual, alpha=share)
+        gradient = torch.bmm(coefficients.mT, inputs)
+        return loss / count, gradient * (2 / count)
+
+    @override
+    def trials(self, keep: Tensor) -> ReducedObjective:
+        return ReducedObjective(
+            self.inputs[keep], self.outputs[keep], self.goals[keep], self.alpha, self.num_transitions
+        )
+
+
+def make_objective(
+    construction: Construction,
+    transitions: Transitions,
+    alpha: float,
+    *,
+    minibatch: bool,
+    reduced: bool = True,
+) -> Objective:
+    """The fastest objective that a construction allows.
+
+    Args:
+        construction: whose formulas make the loss.
+        transitions: the replay buffers.
+        alpha: weight of the goal-gradient term; 0 is DDPG.
+        minibatch: whether rows will be sampled; then transitions that say nothing keep their places.
+        reduced: False insists on automatic differentiation.
+    """
+    objective = ReducedObjective.from_transitions(construction, transitions, alpha) if reduced else None
+    if objective is None:
+        return DifferentiatedObjective(construction, transitions, alpha)
+    return objective if minibatch else objective.without_silent_transitions()
