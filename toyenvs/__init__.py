@@ -1,1 +1,34 @@
-"""Toy environments for the theory of goal-conditioned sample complexity: what is learned, and by whom."""
+"""Toy environments for the theory of goal-conditioned sample complexity: what is learned, and by whom.
+
+Importing this package registers the constructions with Gymnasium:
+
+    import gymnasium
+    import toyenvs
+
+    gymnasium.register_envs(toyenvs)  # does nothing but tell a linter that the import is used
+    env = gymnasium.make("toyenvs/GradientFeedback-v0", dim=8)
+    envs = gymnasium.make_vec("toyenvs/NoRewardGradient-v0", num_envs=16, dim=8)
+"""
+
+import gymnasium
+
+__all__ = ["ENV_IDS"]
+
+# Spelled out, and with entry points as strings: to read the names from toyenvs.constructions would import torch
+# into every program that only wants the registry.
+ENV_IDS: dict[str, str] = {
+    "toyenvs/GradientFeedback-v0": "gradient-feedback",
+    "toyenvs/NoRewardGradient-v0": "no-reward-gradient",
+}
+"""The registered Gymnasium ids, and the name of the construction behind each."""
+
+for _env_id, _construction in ENV_IDS.items():
+    # A second import of this module (a reload, say) must not register again: Gymnasium warns of the override.
+    if _env_id not in gymnasium.registry:
+        gymnasium.register(
+            id=_env_id,
+            entry_point="toyenvs.goal_env:GoalEnv",
+            vector_entry_point="toyenvs.goal_env:VectorGoalEnv",
+            max_episode_steps=50,
+            kwargs={"construction": _construction},
+        )

@@ -94,7 +94,8 @@ def select(condition: Any, x: Any, y: Any) -> Any:
 
 @singledispatch
 def _select(condition: Any, x: Any, y: Any) -> Any:
-    raise _unsupported("select", condition)
+    kind = type(condition).__name__
+    raise TypeError(f"select: a condition is a bool, or a boolean array or tensor as is_zero makes it, not {kind}")
 
 
 def _trailing(condition: Any, x: Any) -> Any:

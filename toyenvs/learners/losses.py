@@ -99,7 +99,7 @@ def reengage_loss(
     target_param: Float[Tensor, "b d d"],
     transitions: Transitions,
     alpha: float,
-) -> Float[Tensor, b]:
+) -> Float[Tensor, " b"]:
     """Equation (8): DDPG's loss plus ``alpha`` times the goal-gradient loss; ``alpha`` = 0 is DDPG."""
     loss = td_loss(bellman_residual(construction, param, target_param, transitions))
     if alpha:

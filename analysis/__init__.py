@@ -1,0 +1,1 @@
+"""Experiments and statistics: whether the theory's thresholds are what learners show."""

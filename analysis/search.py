@@ -1,0 +1,180 @@
+"""The adaptive search for one threshold: which N to try next, decided in rounds.
+
+The search knows nothing of theory. It doubles N from 1 until learners succeed, closes in by geometric
+trisection (down to neighbouring integers where success jumps), and then spends trials where they tell most
+about N₅₀, until one of its stopping rules holds:
+
+* ``precision``  the 95 % interval of log N₅₀ has a half-width of at most the precision asked for;
+* ``settled``    two neighbouring integers lie, statistically, on either side of 1/2;
+* ``budget``     the trials are spent, in all or at every N that would still tell something;
+* ``censored``   no N up to the largest allowed reaches success probability 1/2.
+
+Decisions depend on complete rounds only, never on which batch finished first, so a search takes the same path
+on any number of workers, and after any interruption. Every batch draws fresh trial indices: the outcomes of
+one search are independent, as the likelihood of :mod:`analysis.threshold` assumes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from scipy.stats import binomtest
+
+from analysis.config import SweepConfig
+from analysis.threshold import Counts, Threshold, fit_threshold
+from analysis.trial import Batch, TrialRow
+
+__all__ = ["ThresholdSearch"]
+
+_BRACKET_RATIO = 1.3
+"""The bracket is narrow enough for fitting when its ends differ by less than this factor."""
+
+_DECIDED = 1e-3
+"""p-value of an exact test against 1/2 below which a bracket's end counts as decided."""
+
+_SIDES = (0.3, 0.7)
+"""Success probabilities at which refinement spends its trials: close to 1/2, yet on both sides of it."""
+
+_WORTHWHILE = (0.1, 0.9)
+"""Fitted success probabilities between which refinement spends trials; further out they tell little about N₅₀."""
+
+
+@dataclass
+class ThresholdSearch:
+    """The state of one search: (learner, dim) and the counts so far.
+
+    Attributes:
+        config: the sweep.
+        learner: key of ``LEARNERS``.
+        dim: d.
+        cells: N -> (successes, trials).
+        next_trial: the first trial index not used yet.
+        stopped: the stopping rule that ended the search; "" while it runs.
+        threshold: the fit after the last complete round that allowed one.
+    """
+
+    config: SweepConfig
+    learner: str
+    dim: int
+    cells: dict[int, tuple[int, int]] = field(default_factory=dict)
+    next_trial: int = 0
+    stopped: str = ""
+    threshold: Threshold | None = None
+
+    @property
+    def spent(self) -> int:
+        """Trials so far."""
+        return sum(trials for _, trials in self.cells.values())
+
+    @property
+    def largest(self) -> int:
+        """The largest N that the search is willing to try: far above every law under discussion."""
+        return 64 * self.dim**2
+
+    def next_round(self) -> list[Batch]:
+        """The batches to run next; none when the search is over (``stopped`` says why)."""
+        if self.stopped:
+            return []
+        sizes = self._bracketing() or self._refining()
+        return [self._batch(size) for size in sizes]
+
+    def record(self, batches: Sequence[Batch], rows: Sequence[Sequence[TrialRow]]) -> None:
+        """Take in the results of a complete round."""
+        for batch, results in zip(batches, rows, strict=True):
+            successes, trials = self.cells.get(batch.num_transitions, (0, 0))
+            self.cells[batch.num_transitions] = (
+                successes + sum(row.success for row in results),
+                trials + len(results),
+            )
+
+    def _batch(self, num_transitions: int) -> Batch:
+        batch = Batch(
+            config=self.config,
+            learner=self.learner,
+            dim=self.dim,
+            num_transitions=num_transitions,
+            first_trial=self.next_trial,
+            count=self.config.batch_size,
+        )
+        self.next_trial += batch.count
+        return batch
+
+    def _above_half(self, num_transitions: int) -> bool:
+        successes, trials = self.cells[num_transitions]
+        return 2 * successes >= trials
+
+    def _jumps(self, low: int, high: int) -> bool:
+        """Whether success is decided at both ends already: then the integers in between are worth finding."""
+        return all(binomtest(*self.cells[n]).pvalue < _DECIDED for n in (low, high))
+
+    def _bracketing(self) -> list[int]:
+        """Two sizes that shrink the bracket around the crossing, or none once it is narrow."""
+        tried = sorted(self.cells)
+        above = [n for n in tried if self._above_half(n)]
+        if not above:
+            start = 2 * tried[-1] if tried else 1
+            sizes = [n for n in (start, 2 * start) if n <= self.largest]
+            if not sizes:
+                self.threshold = fit_threshold(Counts.from_cells(self.cells))
+                self.stopped = "censored"
+            return sizes
+        high = above[0]
+        below = [n for n in tried if n < high]
+        low = below[-1] if below else 0
+        if high - low <= 1 or (low and high / low <= _BRACKET_RATIO and not self._jumps(low, high)):
+            return []
+        inner = {round(low * (high / low) ** part) for part in (1 / 3, 2 / 3)} if low else {high // 2}
+        return sorted(n for n in inner if low < n < high)
+
+    def _refining(self) -> list[int]:
+        """One size on either side of 1/2, or none once a stopping rule holds."""
+        if self.stopped:
+            return []
+        fit = self.threshold = fit_threshold(Counts.from_cells(self.cells))
+        if fit.settled:
+            self.stopped = "settled"
+        elif not fit.censored and fit.half_width <= self.config.precision:
+            self.stopped = "precision"
+        elif self.spent + 2 * self.config.batch_size > self.config.budget:
+            self.stopped = "budget"
+        if self.stopped:
+            return []
+        sizes = self._informative_sizes(fit)
+        if not sizes:
+            self.stopped = "budget"
+        return sizes
+
+    def _informative_sizes(self, fit: Threshold) -> list[int]:
+        """Integers near the fitted crossing that may still take a batch, nearest first, one a side."""
+        slope = fit.slope if fit.slope is not None and fit.slope > 0 else 1.0
+        centre = math.log(fit.n50)
+
+        def probability(num_transitions: int) -> float:
+            return 1 / (1 + math.exp(-slope * (math.log(num_transitions) - centre)))
+
+        def place(target: float) -> float:
+            return math.exp(centre + math.log(target / (1 - target)) / slope)
+
+        def free(num_transitions: int) -> bool:
+            _, trials = self.cells.get(num_transitions, (0, 0))
+            return trials + self.config.batch_size <= max(self.config.trials, self.config.batch_size)
+
+        lower, upper = place(_SIDES[0]), place(_SIDES[1])
+        sizes: list[int] = []
+        size = max(1, math.floor(lower))
+        while size >= 1 and (free_here := free(size)) is False and probability(size) >= _WORTHWHILE[0]:
+            size -= 1
+        if size >= 1 and free_here:
+            sizes.append(size)
+        size = max(math.ceil(upper), sizes[-1] + 1 if sizes else 1)
+        while not free(size) and probability(size) <= _WORTHWHILE[1]:
+            size += 1
+        if free(size):
+            sizes.append(size)
+        if len(sizes) < 2:
+            between = range(math.ceil(lower), math.floor(upper) + 1)
+            spare = sorted((n for n in between if n not in sizes and free(n)), key=lambda n: abs(math.log(n) - centre))
+            sizes.extend(spare[: 2 - len(sizes)])
+        return sorted(sizes)

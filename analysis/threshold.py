@@ -1,0 +1,524 @@
+"""The threshold of a learner in one dimension: the number of transitions N at which success crosses 1/2.
+
+The data are counts: at each tested N, how many of the independent trials succeeded. The model is logistic in log N,
+
+    logit P(success | N) = β (x − x50),    x = log N,  x50 = log N50,  β > 0.
+
+Thresholds are sharp, so the counts are often *separated* (no success at N = 6, only successes at N = 7) and the
+maximum-likelihood slope is infinite. The fit is therefore the Firth fit [1]: the maximum of the likelihood times
+Jeffreys' prior |I(β0, β)|^½, finite for separated data too. Its intervals are profile penalised-likelihood
+intervals [2]: all x50 at which the maximum over β lies within χ²₁(level)/2 of the overall maximum. The information
+matrix is that of the two-parameter model, whatever x50 is held at; its determinant does not depend on whether the
+model is written with x50 or with the intercept β0 = −β·x50.
+
+Two statements need no curve. *Censoring*: success fractions that stay on one side of 1/2 bound N50 on one side
+only. *The smallest N*: the least integer with success probability at least 1/2, found by isotonic regression and
+settled when exact binomial tests put N−1 and N on different sides.
+
+References:
+    [1] D. Firth, Bias reduction of maximum likelihood estimates, Biometrika 80:27-38, 1993.
+    [2] G. Heinze and M. Schemper, A solution to the problem of separation in logistic regression,
+        Statistics in Medicine 21:2409-2419, 2002.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from operator import index
+from typing import Literal
+
+import numpy as np
+from firthmodels import FirthLogisticRegression
+from jaxtyping import Float
+from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
+from scipy.special import chdtri, expit, xlog1py, xlogy
+from scipy.stats import binomtest
+
+__all__ = [
+    "BRACKET_FACTOR",
+    "SETTLE_LEVEL",
+    "Censoring",
+    "Counts",
+    "Threshold",
+    "constant_log_likelihood",
+    "fit_threshold",
+    "penalised_profile",
+    "profile_log_likelihood",
+    "success_probability",
+]
+
+FloatArray = NDArray[np.float64]
+
+Censoring = Literal["", "left", "right", "undetermined"]
+"""Why a threshold is not a point: see :class:`Threshold`."""
+
+SETTLE_LEVEL = 1e-3
+"""Level of the one-sided tests behind ``settled``: small, because a search looks at it after every round of trials."""
+
+BRACKET_FACTOR = 100.0
+"""Interval ends are sought within this factor of the tested numbers of transitions; beyond it a side is open."""
+
+_LOG_2 = math.log(2.0)
+_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Successes and trials of one learner in one dimension, by number of transitions.
+
+    Attributes:
+        num_transitions: the tested N, increasing, each at least 1.
+        successes: number of successful trials at each N.
+        trials: number of trials at each N, each at least 1.
+
+    Raises:
+        ValueError: if the tuples are empty, differ in length, are not increasing in N, or hold impossible counts.
+        TypeError: if an entry is not an integer.
+    """
+
+    num_transitions: tuple[int, ...]
+    successes: tuple[int, ...]
+    trials: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        for name in ("num_transitions", "successes", "trials"):
+            object.__setattr__(self, name, tuple(index(value) for value in getattr(self, name)))
+        if not self.num_transitions:
+            raise ValueError("counts are empty; at least one tested number of transitions is needed")
+        if not len(self.num_transitions) == len(self.successes) == len(self.trials):
+            raise ValueError(
+                f"num_transitions, successes and trials have lengths {len(self.num_transitions)}, "
+                f"{len(self.successes)} and {len(self.trials)}; they must be equal"
+            )
+        if self.num_transitions[0] < 1 or any(b <= a for a, b in pairwise(self.num_transitions)):
+            raise ValueError(f"num_transitions is {self.num_transitions}; must be at least 1 and strictly increasing")
+        for n, successes, trials in zip(self.num_transitions, self.successes, self.trials, strict=True):
+            if trials < 1 or not 0 <= successes <= trials:
+                raise ValueError(f"{successes} successes of {trials} trials at N = {n}; need 0 <= successes <= trials")
+
+    @classmethod
+    def from_cells(cls, cells: Mapping[int, tuple[int, int]]) -> Counts:
+        """Counts from ``{num_transitions: (successes, trials)}``, in any order.
+
+        Raises:
+            ValueError: if the mapping is empty or holds impossible counts.
+        """
+        tested = sorted(cells)
+        return cls(tuple(tested), tuple(cells[n][0] for n in tested), tuple(cells[n][1] for n in tested))
+
+    @property
+    def log_num_transitions(self) -> Float[FloatArray, " K"]:
+        """Logarithms x = log N of the tested N, (K,)."""
+        return np.log(np.array(self.num_transitions, dtype=np.float64))
+
+    @property
+    def fractions(self) -> Float[FloatArray, " K"]:
+        """Success fractions in [0, 1], (K,)."""
+        return np.array(self.successes, dtype=np.float64) / np.array(self.trials, dtype=np.float64)
+
+    @property
+    def below(self) -> bool:
+        """Whether fewer than half of the trials succeed at every tested N."""
+        return all(2 * s < n for s, n in zip(self.successes, self.trials, strict=True))
+
+    @property
+    def above(self) -> bool:
+        """Whether more than half of the trials succeed at every tested N."""
+        return all(2 * s > n for s, n in zip(self.successes, self.trials, strict=True))
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Where success crosses 1/2, for one learner in one dimension.
+
+    Attributes:
+        n50: estimate of N50. If ``censored`` is "left" or "right" it is the bound: the smallest, respectively largest,
+            tested N. If "undetermined" it is only where to look next: the geometric middle of the two tested N
+            between which the isotonic regression crosses 1/2 (or the one that there is), with an open interval.
+        n50_low: lower end of the interval; None if open.
+        n50_high: upper end of the interval; None if open.
+        n90: N at which the fitted success probability is 9/10; None without a fit.
+        slope: β, the slope of logit P in log N; None without a fit.
+        smallest_n: least integer N with success probability at least 1/2; None if no tested N reaches 1/2 or if
+            undetermined. If censored "left" it is an upper bound, like ``n50``, unless ``settled``.
+        censored: "" for a fitted threshold; "left" if more than half of the trials succeed at every tested N (N50 is at
+            most the smallest); "right" if fewer than half do at every tested N (N50 is at least the largest);
+            "undetermined" if the fractions lie on both sides of 1/2 (or on it) without rising with N.
+        settled: whether ``smallest_n`` is certain: exact tests put N−1 below 1/2 and N above it (N−1 = 0 is below by
+            definition: with no transitions nothing is learned).
+        trials: total number of trials.
+    """
+
+    n50: float
+    n50_low: float | None
+    n50_high: float | None
+    n90: float | None
+    slope: float | None
+    smallest_n: int | None
+    censored: Censoring
+    settled: bool
+    trials: int
+
+    @property
+    def half_width(self) -> float:
+        """Half the width of the interval in log N; infinite if a side is open."""
+        if self.n50_low is None or self.n50_high is None:
+            return math.inf
+        return 0.5 * math.log(self.n50_high / self.n50_low)
+
+    def quantile(self, probability: float) -> float | None:
+        """N at which the fitted success probability is ``probability``: log N = x50 + logit(p)/β; None without a fit.
+
+        Raises:
+            ValueError: if the probability is not strictly between 0 and 1.
+        """
+        if not 0.0 < probability < 1.0:
+            raise ValueError(f"probability is {probability}; must be strictly between 0 and 1")
+        if self.slope is None:
+            return None
+        return self.n50 * math.exp(math.log(probability / (1.0 - probability)) / self.slope)
+
+
+def success_probability(num_transitions: FloatArray, n50: float, slope: float) -> FloatArray:
+    """P(success | N) = 1/(1 + (N50/N)^β), elementwise for N > 0: the model of this module."""
+    return np.asarray(expit(slope * (np.log(num_transitions) - math.log(n50))))
+
+
+def fit_threshold(counts: Counts, level: float = 0.95, settle_level: float = SETTLE_LEVEL) -> Threshold:
+    """Estimate the threshold from counts.
+
+    The interval of an uncensored threshold is the profile penalised-likelihood interval for β ≥ 0 (the hull, should
+    the set be disconnected). The closed end of a censored threshold's interval is distribution-free: it assumes only
+    that success does not fall with N (see :func:`_bound_from_above`).
+
+    Args:
+        counts: successes and trials by N.
+        level: confidence level of the interval, in (0, 1).
+        settle_level: level of each of the one-sided exact tests behind ``settled``, in (0, 1).
+
+    Returns:
+        The estimate. Data that never cross 1/2, or that do not rise, are named outcomes, not errors.
+
+    Raises:
+        ValueError: if a level is not strictly between 0 and 1.
+    """
+    for name, value in (("level", level), ("settle_level", settle_level)):
+        if not 0.0 < value < 1.0:
+            raise ValueError(f"{name} is {value}; must be strictly between 0 and 1")
+    if counts.above:
+        smallest = counts.num_transitions[0]
+        bound = _bound_from_above(counts.num_transitions, counts.successes, counts.trials, level)
+        return _without_fit(counts, "left", float(smallest), None, bound, smallest, settle_level)
+    if counts.below:
+        largest = counts.num_transitions[-1]
+        failures = tuple(n - s for s, n in zip(counts.successes, counts.trials, strict=True))
+        bound = _bound_from_above(counts.num_transitions[::-1], failures[::-1], counts.trials[::-1], level)
+        return _without_fit(counts, "right", float(largest), bound, None, None, settle_level)
+    fit = _fit(counts)
+    if fit is None:
+        below, above = _isotonic_crossing(counts)
+        centre = math.sqrt((below or above or 1) * (above or below))
+        return _without_fit(counts, "undetermined", centre, None, None, None, settle_level)
+    low, high = _profile_interval(counts, fit, level)
+    smallest_n = _smallest_n(counts, math.exp(fit.x50))
+    return Threshold(
+        n50=math.exp(fit.x50),
+        n50_low=None if low is None else math.exp(low),
+        n50_high=None if high is None else math.exp(high),
+        n90=math.exp(fit.x50 + math.log(9.0) / fit.slope),
+        slope=fit.slope,
+        smallest_n=smallest_n,
+        censored="",
+        settled=_settled(counts, smallest_n, settle_level),
+        trials=sum(counts.trials),
+    )
+
+
+def penalised_profile(
+    counts: Counts, x: Float[FloatArray, " P"]
+) -> tuple[Float[FloatArray, " P"], Float[FloatArray, " P"]]:
+    """Penalised log likelihood ℓ + ½ log det I(β0, β) of x50 = x, maximised over β ≥ 0 (Firth 1993).
+
+    The maximum is found on a logarithmic grid of β and refined by golden section, for all x at once.
+
+    Args:
+        counts: at least two tested N (with one the information is singular).
+        x: values of log N50, (P,).
+
+    Returns:
+        The maximised values (P,) and the maximising slopes β (P,).
+
+    Raises:
+        ValueError: if only one N was tested.
+    """
+    if len(counts.num_transitions) < 2:
+        raise ValueError("counts hold one tested N; a slope needs at least two")
+    x = np.asarray(x, dtype=np.float64)
+    log_n = counts.log_num_transitions
+    reach = np.max(np.abs(log_n[None, :] - x[:, None]), axis=1)
+    # At the maximum |η| at the nearest tested N is at most about log(trials): 60 is out of reach for any sample.
+    lowest = np.log(1e-3 / reach)
+    highest = math.log(60.0 / float(np.min(np.diff(log_n))))
+    grid = lowest[:, None] + (highest - lowest)[:, None] * np.linspace(0.0, 1.0, 72)[None, :]
+    best = np.argmax(_penalised_log_likelihood(counts, x, np.exp(grid)), axis=1)
+    rows = np.arange(len(x))
+    low, high = grid[rows, np.maximum(best - 1, 0)], grid[rows, np.minimum(best + 1, grid.shape[1] - 1)]
+    for _ in range(28):
+        probes = np.stack([high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)], axis=1)
+        values = _penalised_log_likelihood(counts, x, np.exp(probes))
+        left = values[:, 0] >= values[:, 1]
+        low, high = np.where(left, low, probes[:, 0]), np.where(left, probes[:, 1], high)
+    slope = np.exp(0.5 * (low + high))
+    return _penalised_log_likelihood(counts, x, slope[:, None])[:, 0], slope
+
+
+def profile_log_likelihood(counts: Counts, x: Float[FloatArray, " P"]) -> Float[FloatArray, " P"]:
+    """Log likelihood of log N50 = x, maximised over β in [0, ∞] *without* a penalty.
+
+    The supremum over β counts even where it is reached only as β → ∞. For separated data the profile is therefore 0
+    strictly inside the gap and falls off a cliff at its ends; for data on one side of 1/2 it is flat to infinity. At
+    x = log N of a tested N that N is a fair coin for every β. The binomial coefficients are left out. For finite x
+    the values are finite; for x = ±∞ they are the limits.
+
+    Args:
+        counts: successes and trials by N.
+        x: values of log N50, any shape.
+
+    Returns:
+        The profile log likelihood, ≤ 0, in the shape of ``x``.
+    """
+    shape = np.shape(x)
+    flat = np.ravel(np.asarray(x, dtype=np.float64))
+    values = np.empty_like(flat)
+    infinite = np.isinf(flat)
+    for side in (-1, 1):
+        values[flat == side * math.inf] = constant_log_likelihood(counts, above=side < 0)
+    values[~infinite] = _profile_at_finite(counts, flat[~infinite])
+    return values.reshape(shape)
+
+
+def constant_log_likelihood(counts: Counts, above: bool) -> float:
+    """Log likelihood of one success probability for every N, maximised over [½, 1] (above) or [0, ½].
+
+    It is the limit of the profile as log N50 → −∞ (above) or → +∞.
+    """
+    successes, trials = sum(counts.successes), sum(counts.trials)
+    fraction = successes / trials
+    fraction = max(fraction, 0.5) if above else min(fraction, 0.5)
+    return float(xlogy(successes, fraction) + xlog1py(trials - successes, -fraction))
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """The Firth fit: x50 = log N50, the slope β > 0, and the penalised log likelihood there."""
+
+    x50: float
+    slope: float
+    log_likelihood: float
+
+
+def _penalised_log_likelihood(
+    counts: Counts, x: Float[FloatArray, " P"], slope: Float[FloatArray, "P B"]
+) -> Float[FloatArray, "P B"]:
+    """ℓ + ½ log det I(β0, β), where I = Σ w_i (1, x_i)(1, x_i)ᵀ, w_i = n_i p_i (1 − p_i), at x50 = x and β = slope.
+
+    det I = (Σ w)·(Σ w (x_i − x̄)²), with x̄ the w-weighted mean: no cancellation, and the largest w is taken out
+    before the sums so that steep curves do not underflow.
+    """
+    log_n = counts.log_num_transitions
+    successes = np.array(counts.successes, dtype=np.float64)
+    trials = np.array(counts.trials, dtype=np.float64)
+    eta = slope[:, :, None] * (log_n - x[:, None])[:, None, :]
+    size = np.abs(eta)
+    softplus = np.log1p(np.exp(-size))
+    log_likelihood = successes * np.minimum(eta, 0.0) - (trials - successes) * np.maximum(eta, 0.0) - trials * softplus
+    log_weight = np.log(trials) - size - 2.0 * softplus
+    largest = np.max(log_weight, axis=2, keepdims=True)
+    weight = np.exp(log_weight - largest)
+    total = np.sum(weight, axis=2)
+    mean = np.sum(weight * log_n, axis=2) / total
+    scatter = np.sum(weight * (log_n - mean[:, :, None]) ** 2, axis=2)
+    with np.errstate(divide="ignore"):
+        log_det = 2.0 * largest[:, :, 0] + np.log(total) + np.log(scatter)
+    return np.sum(log_likelihood, axis=2) + 0.5 * log_det
+
+
+def _fit(counts: Counts) -> _Fit | None:
+    """The Firth fit; None if the slope is not positive or N50 lies beyond the bracket (or only one N was tested).
+
+    Newton's method, started from a flat curve, wanders off for very unequal cells. It is started from the maximum of
+    the profile on a grid instead, by giving that curve as the offset; should it still not converge, the profile's
+    own maximum is the answer.
+    """
+    if len(counts.num_transitions) < 2:
+        return None
+    log_n = counts.log_num_transitions
+    margin = math.log(BRACKET_FACTOR)
+    inside = [np.linspace(a, b, 9)[1:] for a, b in pairwise(log_n)]
+    outside = np.geomspace(1e-2, margin, 24)
+    grid = np.concatenate([log_n[0] - outside[::-1], log_n[:1], *inside, log_n[-1] + outside])
+    for _ in range(3):
+        values, slopes = penalised_profile(counts, grid)
+        best = int(np.argmax(values))
+        if best in (0, len(grid) - 1):
+            return None  # the best curve is flat: nothing rises between the ends of the bracket
+        x50, slope = float(grid[best]), float(slopes[best])
+        grid = np.linspace(grid[best - 1], grid[best + 1], 33)
+    newton = _newton(counts, x50, slope)
+    if newton is not None:
+        x50, slope = newton
+    if not slope > 0.0 or not log_n[0] - margin <= x50 <= log_n[-1] + margin:
+        return None
+    value = _penalised_log_likelihood(counts, np.array([x50]), np.array([[slope]]))[0, 0]
+    return _Fit(x50, slope, max(float(value), float(np.max(values))))
+
+
+def _newton(counts: Counts, x50: float, slope: float) -> tuple[float, float] | None:
+    """The Firth estimate (x50, β) by Newton's method from the given start; None if it does not converge."""
+    eta = slope * (counts.log_num_transitions - x50)
+    successes = np.array(counts.successes, dtype=np.float64)
+    failures = np.array(counts.trials, dtype=np.float64) - successes
+    outcome = np.repeat([1, 0], len(eta))
+    weight = np.concatenate([successes, failures])
+    seen = weight > 0.0
+    model = FirthLogisticRegression(backend="numpy", max_iter=50, max_step=1.0, max_halfstep=50, gtol=1e-4, xtol=1e-6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # not converging is an outcome here, read from converged_
+        model.fit(np.tile(eta, 2)[seen, None], outcome[seen], sample_weight=weight[seen], offset=np.tile(eta, 2)[seen])
+    factor = 1.0 + float(model.coef_[0])
+    if not model.converged_ or not factor > 0.0:
+        return None
+    # η = factor·slope·(x − x50) + intercept
+    return x50 - float(model.intercept_) / (factor * slope), factor * slope
+
+
+def _profile_interval(counts: Counts, fit: _Fit, level: float) -> tuple[float | None, float | None]:
+    """Ends of the profile penalised-likelihood interval of x50; None where it is open within the bracket."""
+    cut = fit.log_likelihood - 0.5 * float(chdtri(1, 1.0 - level))
+    log_n = counts.log_num_transitions
+    ends: list[float | None] = []
+    for side, last in ((-1.0, log_n[0]), (1.0, log_n[-1])):
+        reach = max(side * (last - fit.x50), 0.0) + math.log(BRACKET_FACTOR)
+        grid = fit.x50 + side * np.concatenate([[0.0], np.geomspace(1e-5, reach, 96)])
+        above = penalised_profile(counts, grid)[0] >= cut
+        above[0] = True
+        if above[-1]:
+            ends.append(None)
+            continue
+        for _ in range(5):
+            outermost = int(np.flatnonzero(above)[-1])
+            grid = np.linspace(grid[outermost], grid[outermost + 1], 17)
+            above = penalised_profile(counts, grid)[0] >= cut
+            above[0], above[-1] = True, False
+        outermost = int(np.flatnonzero(above)[-1])
+        ends.append(float(0.5 * (grid[outermost] + grid[outermost + 1])))
+    return ends[0], ends[1]
+
+
+def _bound_from_above(
+    tested: tuple[int, ...], successes: tuple[int, ...], trials: tuple[int, ...], level: float
+) -> float | None:
+    """The most extreme tested N at which success is above 1/2, for data ordered from hard to easy.
+
+    If N50 > N then every trial at a tested N' ≤ N succeeds with probability below 1/2, which the exact binomial test
+    of those trials together rejects at level (1 − level)/2. The tests run from the easiest N down and stop at the
+    first that does not reject (fixed-sequence testing), so looking at several N costs nothing. For right-censored
+    data the same holds with failures for successes and the order reversed.
+    """
+    bound = None
+    for k in range(len(tested), 0, -1):
+        if binomtest(sum(successes[:k]), sum(trials[:k]), 0.5, alternative="greater").pvalue > (1.0 - level) / 2.0:
+            break
+        bound = float(tested[k - 1])
+    return bound
+
+
+def _isotonic_crossing(counts: Counts) -> tuple[int, int | None]:
+    """The neighbouring tested N, last below and first at or above 1/2, of the weighted isotonic regression.
+
+    The lower is 0 if no tested N is below (with no transitions nothing is learned), the upper None if none is above.
+    """
+    monotone = isotonic_regression(counts.fractions, weights=np.array(counts.trials, dtype=np.float64)).x
+    below = int(np.searchsorted(monotone, 0.5 - 1e-12))
+    return (
+        counts.num_transitions[below - 1] if below > 0 else 0,
+        counts.num_transitions[below] if below < len(monotone) else None,
+    )
+
+
+def _smallest_n(counts: Counts, n50: float) -> int | None:
+    """The least integer N with success at least 1/2, by isotonic regression; the curve's N50 decides inside a gap."""
+    below, above = _isotonic_crossing(counts)
+    return None if above is None else min(max(math.ceil(n50 - 1e-9), below + 1), above)
+
+
+def _settled(counts: Counts, smallest_n: int | None, settle_level: float) -> bool:
+    """Whether exact one-sided binomial tests put success at N−1 below and at N above 1/2, N = ``smallest_n``."""
+    if smallest_n is None:
+        return False
+    cells = dict(zip(counts.num_transitions, zip(counts.successes, counts.trials, strict=True), strict=True))
+    for n, alternative in ((smallest_n - 1, "less"), (smallest_n, "greater")):
+        if n == 0:
+            continue
+        if n not in cells or binomtest(*cells[n], 0.5, alternative=alternative).pvalue > settle_level:
+            return False
+    return True
+
+
+def _without_fit(
+    counts: Counts,
+    censored: Censoring,
+    n50: float,
+    low: float | None,
+    high: float | None,
+    smallest_n: int | None,
+    settle_level: float,
+) -> Threshold:
+    """A threshold that is a bound or an outcome, not an estimate."""
+    return Threshold(
+        n50=n50,
+        n50_low=low,
+        n50_high=high,
+        n90=None,
+        slope=None,
+        smallest_n=smallest_n,
+        censored=censored,
+        settled=_settled(counts, smallest_n, settle_level),
+        trials=sum(counts.trials),
+    )
+
+
+def _profile_at_finite(counts: Counts, x: Float[FloatArray, " P"]) -> Float[FloatArray, " P"]:
+    """The unpenalised profile at finite x. For fixed x the log likelihood is concave in β."""
+    successes = np.array(counts.successes, dtype=np.float64)
+    failures = np.array(counts.trials, dtype=np.float64) - successes
+    offset = counts.log_num_transitions - x[:, None]
+    # Trials that speak against a steep curve: successes below N50, failures above it.
+    against = np.where(offset < 0.0, successes, np.where(offset > 0.0, failures, 0.0))
+    values = np.empty_like(x)
+
+    steep = np.all(against == 0.0, axis=1)
+    values[steep] = -_LOG_2 * np.sum(np.where(offset[steep] == 0.0, successes + failures, 0.0), axis=1)
+
+    offset, against = offset[~steep], against[~steep]
+    if len(offset) == 0:
+        return values
+    # One trial against costs at least β|offset|, and β = 0 costs log 2 a trial: that bounds the best β.
+    nearest = np.min(np.where(against > 0.0, np.abs(offset), math.inf), axis=1)
+    high = np.log(float(np.sum(successes + failures)) * _LOG_2 / nearest)
+    low = np.log(1e-7 / np.max(np.abs(offset), axis=1))
+    for _ in range(36):
+        middle = 0.5 * (low + high)
+        residual = successes - (successes + failures) * expit(np.exp(middle)[:, None] * offset)
+        rising = np.sum(residual * offset, axis=1) > 0.0
+        low, high = np.where(rising, middle, low), np.where(rising, high, middle)
+    eta = np.exp(0.5 * (low + high))[:, None] * offset
+    softplus = np.log1p(np.exp(-np.abs(eta)))
+    terms = successes * np.minimum(eta, 0.0) - failures * np.maximum(eta, 0.0) - (successes + failures) * softplus
+    values[~steep] = np.maximum(np.sum(terms, axis=1), -_LOG_2 * float(np.sum(successes + failures)))  # β = 0, too
+    return values

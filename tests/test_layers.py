@@ -1,0 +1,116 @@
+"""One direction of imports, toyenvs ← proofs_check ← analysis, and a quick `import toyenvs`."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LAYERS = ("toyenvs", "proofs_check", "analysis")
+"""From the bottom up: a layer may import itself and what comes before it."""
+
+
+def imports(tree: ast.AST, package: str) -> list[tuple[str, bool]]:
+    """Every imported module, dotted, with whether the import stands inside a function."""
+    found: list[tuple[str, bool]] = []
+
+    def visit(node: ast.AST, inside: bool) -> None:
+        if isinstance(node, ast.Import):
+            found.extend((alias.name, inside) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            # A relative import stays in its own package, whatever its level.
+            found.append((node.module or package if node.level == 0 else package, inside))
+        is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for child in ast.iter_child_nodes(node):
+            visit(child, inside or is_function)
+
+    visit(tree, False)
+    return found
+
+
+def violations(root: Path) -> list[str]:
+    """What the sources under ``root`` import and should not."""
+    wrong = []
+    for layer in LAYERS:
+        above = LAYERS[LAYERS.index(layer) + 1 :]
+        for path in sorted((root / layer).rglob("*.py")):
+            where = path.relative_to(root).as_posix()
+            for module, inside in imports(ast.parse(path.read_text(encoding="utf-8")), layer):
+                top = module.split(".")[0]
+                if top in above or top == "tests":
+                    wrong.append(f"{where} imports {module} from a layer above it")
+                if top in ("sympy", "flint") and layer != "proofs_check":
+                    wrong.append(f"{where} imports {module}; symbols live in proofs_check only")
+                if top in ("matplotlib", "mpl_toolkits", "tueplots"):
+                    lazy = where == "toyenvs/rendering.py" and inside
+                    if where != "analysis/figures.py" and not lazy:
+                        wrong.append(f"{where} imports {module}; figures are drawn in analysis/figures.py only")
+    return wrong
+
+
+def test_imports_go_downwards_only() -> None:
+    assert violations(ROOT) == []
+
+
+def test_the_layers_have_sources() -> None:
+    # Without this an empty or renamed folder would pass the test above.
+    for layer in LAYERS:
+        assert list((ROOT / layer).rglob("*.py")), layer
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "word"),
+    [
+        ("toyenvs/a.py", "import proofs_check.symbols", "above"),
+        ("toyenvs/a.py", "def f():\n    from analysis import cli", "above"),
+        ("proofs_check/a.py", "from analysis.cli import main", "above"),
+        ("analysis/a.py", "from tests.conftest import x", "above"),
+        ("toyenvs/deep/a.py", "def f():\n    import sympy", "symbols"),
+        ("analysis/a.py", "from sympy import Matrix", "symbols"),
+        ("analysis/a.py", "def f():\n    import matplotlib.pyplot as plt", "figures"),
+        ("toyenvs/rendering.py", "import matplotlib", "figures"),
+        ("proofs_check/a.py", "class A:\n    import matplotlib", "figures"),
+    ],
+)
+def test_a_forbidden_import_is_found(tmp_path: Path, file: str, source: str, word: str) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    path.write_text(source, encoding="utf-8")
+    (violation,) = violations(tmp_path)
+    assert violation.startswith(file)
+    assert word in violation
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("toyenvs/rendering.py", "def draw():\n    from matplotlib.figure import Figure"),
+        ("analysis/figures.py", "import matplotlib as mpl\nimport toyenvs, proofs_check"),
+        ("proofs_check/a.py", "import sympy\nfrom toyenvs import algebra"),
+        ("toyenvs/a.py", "from . import algebra\nfrom .learners import losses"),
+    ],
+)
+def test_an_allowed_import_is_left_alone(tmp_path: Path, file: str, source: str) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    path.write_text(source, encoding="utf-8")
+    assert violations(tmp_path) == []
+
+
+def test_importing_toyenvs_loads_neither_symbols_nor_figures() -> None:
+    # A fresh interpreter, because the test process has long imported both; and every module, because the package
+    # itself is nearly empty.
+    program = (
+        "import importlib, pkgutil, sys, toyenvs\n"
+        "for module in pkgutil.walk_packages(toyenvs.__path__, 'toyenvs.'):\n"
+        "    importlib.import_module(module.name)\n"
+        "assert 'toyenvs.learners.descent' in sys.modules\n"
+        "print(*sorted({'sympy', 'matplotlib', 'hypothesis', 'proofs_check', 'analysis'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []

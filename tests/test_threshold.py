@@ -1,0 +1,358 @@
+"""Thresholds from counts: against brute-force maximisation, hand calculation and simulation."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.optimize import minimize, minimize_scalar
+from scipy.stats import binom, chi2
+
+from analysis.threshold import (
+    Counts,
+    fit_threshold,
+    penalised_profile,
+    profile_log_likelihood,
+    success_probability,
+)
+
+SEPARATED = {6: (0, 16), 7: (16, 16)}
+OVERLAPPING = {5: (1, 16), 6: (5, 16), 8: (12, 16), 10: (16, 16)}
+UNEQUAL = {20: (0, 7), 30: (3, 40), 36: (20, 31), 50: (11, 11), 90: (5, 5)}
+WIDE = {1: (2, 12), 4: (5, 12), 16: (7, 12), 64: (11, 12)}
+EXAMPLES = [SEPARATED, OVERLAPPING, UNEQUAL, WIDE]
+
+Cells = dict[int, tuple[int, int]]
+
+
+def penalised(cells: Cells, intercept: float, slope: float) -> float:
+    """Firth's penalised log likelihood, one design-matrix row per trial: nothing shared with the implementation."""
+    x = np.concatenate([np.full(trials, math.log(n)) for n, (_, trials) in cells.items()])
+    y = np.concatenate([np.arange(trials) < successes for successes, trials in cells.values()])
+    design = np.stack([np.ones_like(x), x], axis=1)
+    eta = design @ np.array([intercept, slope])
+    p = 1.0 / (1.0 + np.exp(-np.clip(eta, -500, 500)))
+    log_likelihood = -np.sum(np.logaddexp(0.0, np.where(y, -eta, eta)))
+    sign, log_det = np.linalg.slogdet(design.T @ (design * (p * (1 - p))[:, None]))
+    return float(log_likelihood + 0.5 * log_det) if sign > 0 else -1e9
+
+
+def brute_force(cells: Cells) -> tuple[float, float, float]:
+    """(x50, slope, value) of the best of a dense grid, polished by Nelder–Mead."""
+    xs = np.linspace(math.log(min(cells)), math.log(max(cells)), 41)
+    slopes = np.geomspace(0.1, 300.0, 61)
+    _, x50, slope = max((penalised(cells, -b * x, b), x, b) for x in xs for b in slopes)
+    found = minimize(
+        lambda point: -penalised(cells, -math.exp(point[1]) * point[0], math.exp(point[1])),
+        np.array([x50, math.log(slope)]),
+        method="Nelder-Mead",
+        options={"xatol": 1e-9, "fatol": 1e-12, "maxiter": 2000},
+    )
+    return float(found.x[0]), math.exp(float(found.x[1])), -float(found.fun)
+
+
+@pytest.mark.parametrize("cells", EXAMPLES)
+def test_fit_is_the_maximum_of_the_penalised_likelihood(cells: Cells) -> None:
+    x50, slope, _ = brute_force(cells)
+    fit = fit_threshold(Counts.from_cells(cells))
+    # Newton stops at steps of 1e-6 on the scale of one logit.
+    assert fit.n50 == pytest.approx(math.exp(x50), rel=1e-5)
+    assert fit.slope == pytest.approx(slope, rel=1e-4)
+    assert fit.censored == ""
+
+
+@pytest.mark.parametrize("cells", EXAMPLES)
+def test_the_profile_has_its_maximum_where_the_fit_is(cells: Cells) -> None:
+    counts = Counts.from_cells(cells)
+    fit = fit_threshold(counts)
+    found = minimize_scalar(
+        lambda x: -float(penalised_profile(counts, np.array([x]))[0][0]),
+        bounds=(math.log(fit.n50) - 0.1, math.log(fit.n50) + 0.1),
+        method="bounded",
+        options={"xatol": 1e-8},
+    )
+    assert math.exp(found.x) == pytest.approx(fit.n50, rel=1e-4)
+    assert float(penalised_profile(counts, np.array([math.log(fit.n50)]))[1][0]) == pytest.approx(fit.slope, rel=1e-4)
+
+
+@pytest.mark.parametrize("cells", EXAMPLES)
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_interval_ends_satisfy_the_chi_square_equation(cells: Cells, level: float) -> None:
+    fit = fit_threshold(Counts.from_cells(cells), level=level)
+    top = brute_force(cells)[2]
+    assert fit.n50_low is not None
+    assert fit.n50_high is not None
+    for end in (fit.n50_low, fit.n50_high):
+        x = math.log(end)
+        held = max(
+            -minimize_scalar(
+                lambda u, x=x: -penalised(cells, -math.exp(u) * x, math.exp(u)), bounds=bounds, method="bounded"
+            ).fun
+            for bounds in pairwise(np.log([0.01, 1.0, 10.0, 100.0, 1000.0]))
+        )
+        assert 2 * (top - held) == pytest.approx(chi2.ppf(level, 1), abs=1e-3)
+    assert fit.n50_low < fit.n50 < fit.n50_high
+
+
+def test_separated_data_have_a_threshold_in_the_gap() -> None:
+    fit = fit_threshold(Counts.from_cells(SEPARATED))
+    # The data are symmetric about the middle of log 6 and log 7, and so is Jeffreys' prior.
+    assert fit.n50 == pytest.approx(math.sqrt(42), rel=1e-6)
+    assert fit.n50_low is not None
+    assert fit.n50_high is not None
+    assert 6 < fit.n50_low < fit.n50 < fit.n50_high < 7
+    assert fit.half_width == pytest.approx(0.5 * math.log(fit.n50_high / fit.n50_low))
+    assert fit.smallest_n == 7
+    assert fit.settled
+
+
+def test_unequal_cells_on_which_newton_from_zero_fails() -> None:
+    cells = {20: (0, 16), 30: (1080, 20000), 36: (19900, 20000), 50: (4, 4), 90: (5, 5)}
+    fit = fit_threshold(Counts.from_cells(cells))
+    # With 20000 trials a cell the curve runs through the two large cells.
+    low, high = (math.log(p / (1 - p)) for p in (1080 / 20000, 19900 / 20000))
+    slope = (high - low) / math.log(36 / 30)
+    assert fit.slope == pytest.approx(slope, rel=0.01)
+    assert fit.n50 == pytest.approx(30 * math.exp(-low / slope), rel=0.001)
+
+
+def test_interval_shrinks_like_one_over_root_n() -> None:
+    few = fit_threshold(Counts.from_cells({n: (10 * s, 10 * t) for n, (s, t) in OVERLAPPING.items()}))
+    many = fit_threshold(Counts.from_cells({n: (1000 * s, 1000 * t) for n, (s, t) in OVERLAPPING.items()}))
+    # Corrections are of relative order 1/trials = 1/160.
+    assert few.half_width / many.half_width == pytest.approx(10.0, rel=0.02)
+
+
+def test_quantiles_lie_on_the_fitted_curve() -> None:
+    fit = fit_threshold(Counts.from_cells(OVERLAPPING))
+    assert fit.slope is not None
+    assert fit.n90 is not None
+    assert fit.quantile(0.9) == pytest.approx(fit.n90)
+    assert fit.quantile(0.5) == fit.n50
+    assert success_probability(np.array([fit.n90, fit.n50]), fit.n50, fit.slope) == pytest.approx([0.9, 0.5])
+    with pytest.raises(ValueError, match="probability is 1"):
+        fit.quantile(1.0)
+
+
+@st.composite
+def cells_of_any_kind(draw: st.DrawFn) -> Cells:
+    tested = draw(st.lists(st.integers(1, 60), min_size=1, max_size=6, unique=True))
+    trials = [draw(st.integers(1, 40)) for _ in tested]
+    return {n: (draw(st.integers(0, t)), t) for n, t in zip(tested, trials, strict=True)}
+
+
+@given(cells_of_any_kind(), st.integers(2, 50))
+def test_scaling_all_n_scales_the_threshold(cells: Cells, factor: int) -> None:
+    fit = fit_threshold(Counts.from_cells(cells))
+    scaled = fit_threshold(Counts.from_cells({factor * n: cell for n, cell in cells.items()}))
+    assert scaled.censored == fit.censored
+    for name in ("n50", "n50_low", "n50_high", "n90"):
+        value, image = getattr(fit, name), getattr(scaled, name)
+        assert (image is None) == (value is None)
+        if value is not None and (fit.censored != "undetermined"):
+            # 1e-6 of the 9 decades that an end may be away in a nearly flat profile
+            assert math.log(image) == pytest.approx(math.log(factor * value), abs=1e-4)
+
+
+@given(cells_of_any_kind())
+def test_every_kind_of_data_has_an_answer_in_order(cells: Cells) -> None:
+    fit = fit_threshold(Counts.from_cells(cells))
+    assert (fit.n50_low or 0.0) <= fit.n50 <= (fit.n50_high or math.inf)
+    assert fit.trials == sum(trials for _, trials in cells.values())
+    assert (fit.slope is None) == (fit.censored != "")
+    assert fit.slope is None or fit.slope > 0
+    if fit.smallest_n is not None:
+        assert 1 <= fit.smallest_n <= max(cells)
+    if fit.settled:
+        assert fit.smallest_n in cells
+
+
+def test_intervals_cover_at_their_level() -> None:
+    rng = np.random.default_rng(20240501)
+    true_n50, slope, trials = 20.3, 8.0, 30
+    tested = np.array([14, 17, 20, 23, 27])
+    repetitions = 250
+    covered = 0
+    for _ in range(repetitions):
+        successes = rng.binomial(trials, success_probability(tested, true_n50, slope))
+        fit = fit_threshold(Counts(tuple(tested), tuple(successes), (trials,) * len(tested)))
+        covered += (fit.n50_low or 0.0) <= true_n50 <= (fit.n50_high or math.inf)
+    # An exact 95 % interval leaves this band with probability at most 1e-4.
+    low, high = binom.ppf([5e-5, 1 - 5e-5], repetitions, 0.95)
+    assert low <= covered <= high
+
+
+def test_weak_data_leave_the_interval_open() -> None:
+    fit = fit_threshold(Counts.from_cells({5: (1, 3), 6: (2, 3)}))
+    assert fit.censored == ""
+    assert (fit.n50_low, fit.n50_high) == (None, None)
+    assert fit.half_width == math.inf
+
+
+@pytest.mark.parametrize(
+    ("cells", "high"),
+    [
+        ({3: (10, 10)}, 3.0),  # 2^-10 < 0.025
+        ({3: (4, 4)}, None),  # 2^-4 > 0.025
+        # Together 11 of 12: (1 + 12)/2^12 < 0.025, so N50 <= 5; up to N = 4, 7 of 8: 9/2^8 > 0.025: stop.
+        ({3: (3, 4), 4: (4, 4), 5: (4, 4)}, 5.0),
+    ],
+)
+def test_censored_on_the_left(cells: Cells, high: float | None) -> None:
+    fit = fit_threshold(Counts.from_cells(cells))
+    assert (fit.censored, fit.n50, fit.n50_low, fit.n50_high) == ("left", 3.0, None, high)
+    assert fit.half_width == math.inf
+    assert fit.smallest_n == 3
+    assert fit.n90 is None
+    assert fit.quantile(0.9) is None
+
+
+def test_censored_on_the_right() -> None:
+    # The mirror image of the last case above: together 11 of 12 fail, from N = 4 on 7 of 8.
+    fit = fit_threshold(Counts.from_cells({3: (0, 4), 4: (0, 4), 5: (1, 4)}))
+    assert (fit.censored, fit.n50, fit.n50_low, fit.n50_high) == ("right", 5.0, 3.0, None)
+    assert fit.smallest_n is None
+    assert not fit.settled
+
+
+@pytest.mark.parametrize(
+    ("cells", "n50"),
+    [
+        ({5: (12, 16), 6: (3, 16)}, 6.0),  # pooled: 15/32 everywhere, never reaches 1/2
+        ({8: (8, 16)}, 8.0),  # one N, exactly a half
+        ({5: (12, 16), 6: (4, 16)}, 5.0),  # pooled: exactly a half everywhere
+        ({4: (3, 16), 9: (3, 16), 16: (8, 16), 17: (0, 64), 40: (40, 64), 41: (0, 900)}, 41.0),
+    ],
+)
+def test_data_that_do_not_rise_are_undetermined(cells: Cells, n50: float) -> None:
+    fit = fit_threshold(Counts.from_cells(cells))
+    assert fit.censored == "undetermined"
+    assert (fit.n50_low, fit.n50_high, fit.n90, fit.slope, fit.smallest_n) == (None,) * 5
+    assert fit.n50 == n50
+    assert not fit.settled
+
+
+@pytest.mark.parametrize(
+    ("cells", "smallest_n"),
+    [
+        ({6: (0, 16), 7: (16, 16)}, 7),
+        ({4: (0, 16), 8: (16, 16)}, 6),  # N50 = √32 = 5.66 by symmetry
+        ({1: (16, 16), 2: (16, 16)}, 1),
+        ({4: (0, 16), 5: (10, 16), 6: (6, 16), 7: (16, 16)}, 5),  # 5 and 6 pool to 16/32
+        ({4: (0, 16), 5: (10, 16), 6: (5, 16), 7: (16, 16)}, 7),  # 5 and 6 pool to 15/32
+        ({4: (0, 16), 5: (1, 16), 9: (9, 16), 12: (10, 16)}, 9),  # the curve may not leave (5, 9]
+        ({5: (8, 16), 6: (16, 16)}, 5),  # exactly a half is enough
+    ],
+)
+def test_smallest_n(cells: Cells, smallest_n: int) -> None:
+    assert fit_threshold(Counts.from_cells(cells)).smallest_n == smallest_n
+
+
+@pytest.mark.parametrize(
+    ("cells", "settled"),
+    [
+        ({6: (0, 10), 7: (10, 10)}, True),  # 2^-10 = 0.00098 on both sides
+        ({6: (0, 9), 7: (10, 10)}, False),  # 2^-9 = 0.00195
+        ({6: (0, 10), 7: (9, 9)}, False),
+        ({5: (0, 90), 7: (90, 90)}, False),  # not neighbours
+        ({1: (10, 10), 2: (1, 1)}, True),  # N − 1 = 0 needs no test
+        ({1: (9, 9), 2: (1, 1)}, False),
+        ({2: (10, 10)}, False),  # N = 1 might do
+        ({6: (1, 14), 7: (13, 14)}, True),  # 15/2^14 = 0.00092
+        ({6: (1, 13), 7: (13, 14)}, False),  # 14/2^13 = 0.0017
+    ],
+)
+def test_settled(cells: Cells, settled: bool) -> None:
+    assert fit_threshold(Counts.from_cells(cells)).settled is settled
+
+
+def test_settle_level_is_an_argument() -> None:
+    assert fit_threshold(Counts.from_cells({6: (0, 9), 7: (9, 9)}), settle_level=2e-3).settled
+
+
+def log_likelihood(cells: Cells, x: float, slope: float) -> float:
+    return -sum(
+        successes * np.logaddexp(0.0, -slope * (math.log(n) - x))
+        + (trials - successes) * np.logaddexp(0.0, slope * (math.log(n) - x))
+        for n, (successes, trials) in cells.items()
+    )
+
+
+@given(cells_of_any_kind(), st.floats(-2.0, 7.0))
+def test_profile_is_the_supremum_over_the_slope(cells: Cells, x: float) -> None:
+    slopes: NDArray[np.float64] = np.concatenate([[0.0], np.geomspace(1e-4, 1e9, 2000)])
+    brute = max(log_likelihood(cells, x, float(slope)) for slope in slopes)
+    value = float(profile_log_likelihood(Counts.from_cells(cells), np.array([x]))[0])
+    trials = sum(t for _, t in cells.values())
+    # The grid of the oracle is 1.5 % wide; near its maximum the likelihood is quadratic in log β, and it stops at
+    # 1e9 and 1e-4.
+    assert brute - 1e-9 * trials <= value <= brute + 1e-3 * trials
+    assert value <= 0.0
+
+
+def test_profile_of_separated_data_is_a_box() -> None:
+    counts = Counts.from_cells({5: (0, 16), 6: (0, 16), 7: (16, 16), 9: (16, 16)})
+    x = np.log([6.0 + 1e-9, 6.5, 7.0 - 1e-9])
+    assert np.array_equal(profile_log_likelihood(counts, x), np.zeros(3))
+    # A tested N at x itself is a fair coin.
+    assert profile_log_likelihood(counts, np.log([6.0, 7.0])) == pytest.approx(-16 * math.log(2))
+    outside = profile_log_likelihood(counts, np.log([5.9, 7.1]))
+    assert np.all(outside < -16 * math.log(2))
+
+
+def test_profile_far_away_tends_to_one_probability_for_all() -> None:
+    counts = Counts.from_cells(OVERLAPPING)  # 34 of 64 succeed
+    p = 34 / 64
+    entropy = 34 * math.log(p) + 30 * math.log(1 - p)
+    assert profile_log_likelihood(counts, np.array([-math.inf, math.inf])) == pytest.approx(
+        [entropy, -64 * math.log(2)]
+    )
+    assert profile_log_likelihood(counts, np.array([-1e5, 1e5])) == pytest.approx(
+        [entropy, -64 * math.log(2)], abs=1e-2
+    )
+
+
+def test_profile_of_censored_data_is_flat_to_infinity() -> None:
+    left = Counts.from_cells({4: (16, 16), 5: (16, 16)})
+    right = Counts.from_cells({4: (0, 16), 5: (0, 16)})
+    assert np.array_equal(profile_log_likelihood(left, np.array([-math.inf, -3.0, 1.38])), np.zeros(3))
+    assert np.array_equal(profile_log_likelihood(right, np.array([1.61, 9.0, math.inf])), np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ({}, "empty"),
+        ({0: (1, 2)}, "num_transitions"),
+        ({3: (3, 2)}, "3 successes of 2 trials at N = 3"),
+        ({3: (-1, 2)}, "-1 successes"),
+        ({3: (0, 0)}, "0 trials"),
+    ],
+)
+def test_impossible_counts_are_refused(cells: Cells, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Counts.from_cells(cells)
+
+
+def test_counts_need_equal_lengths_and_integers() -> None:
+    with pytest.raises(ValueError, match="lengths 2, 1 and 1"):
+        Counts((1, 2), (0,), (1,))
+    with pytest.raises(ValueError, match="strictly increasing"):
+        Counts((2, 2), (0, 0), (1, 1))
+    with pytest.raises(TypeError):
+        Counts((2,), (0.5,), (1,))
+
+
+def test_levels_are_checked() -> None:
+    counts = Counts.from_cells(SEPARATED)
+    with pytest.raises(ValueError, match="level is 95"):
+        fit_threshold(counts, level=95)
+    with pytest.raises(ValueError, match="settle_level is 0"):
+        fit_threshold(counts, settle_level=0.0)
+    with pytest.raises(ValueError, match="one tested N"):
+        penalised_profile(Counts.from_cells({3: (1, 2)}), np.array([1.0]))
