@@ -182,16 +182,15 @@ def _draw_learner(ax: Axes, marks: Sequence[MeasuredThreshold], learner: str, sh
             # An arrow head: the threshold lies beyond the mark, on the side that it points to.
             ax.plot([t.dim * shift], [t.n50], color=style["color"], marker=head, markerfacecolor="white", zorder=3)
     if exact:
-        # Names stand by the middle of their curve, above the upper one and below the others.
+        # Names stand to the lower right of the middle of their curve, where no line runs.
         place = exact[len(exact) // 2]
-        above_curve = learner == "ddpg"
         ax.annotate(
             _LEARNER_LABELS.get(learner, learner),
             (place.dim, place.n50),
-            xytext=(-7, 7) if above_curve else (5, -7),
+            xytext=(8, -8),
             textcoords="offset points",
-            ha="right" if above_curve else "left",
-            va="bottom" if above_curve else "top",
+            ha="left",
+            va="top",
             color=style["color"],
             fontsize="medium",
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},

@@ -5,8 +5,9 @@ Given the counts of one learner at several d, each candidate law says
     log N50(d) = log c + log law(d) + η_d,    η_d ~ Normal(0, τ²),
 
 with one constant c and a misfit τ between dimensions (τ = 0: the law is exact). What the counts of one dimension say
-about x = log N50 is the profile likelihood ℓ_d of :func:`analysis.threshold.profile_log_likelihood`, normalised so
-that its maximum is 0. A dimension then contributes the marginal likelihood
+about x = log N50 is the profile likelihood ℓ_d of :func:`analysis.threshold.profile_log_likelihood`, with a few stray
+successes and failures allowed, normalised so that its maximum is 0. A dimension then contributes the marginal
+likelihood
 
     M_d(μ, τ) = ∫ exp(ℓ_d(x)) Normal(x; μ, τ²) dx,    M_d(μ, 0) = exp(ℓ_d(μ)),    μ = log c + log law(d),
 
@@ -41,7 +42,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize, minimize_scalar
 from scipy.special import chdtri, ndtr
 
-from analysis.threshold import Counts, constant_log_likelihood, profile_log_likelihood
+from analysis.threshold import STRAYS, Counts, constant_log_likelihood, profile_log_likelihood
 
 __all__ = [
     "CANDIDATE_LAWS",
@@ -267,7 +268,7 @@ class DimensionLikelihood:
         # The profile is evaluated just inside the ends of each piece: there it jumps.
         inner = [np.clip(piece, piece[0] + 1e-9, piece[-1] - 1e-9) for piece in pieces]
         values = np.split(
-            profile_log_likelihood(counts, np.concatenate(inner)), np.cumsum([len(x) for x in inner])[:-1]
+            profile_log_likelihood(counts, np.concatenate(inner), STRAYS), np.cumsum([len(x) for x in inner])[:-1]
         )
         for _ in range(6):
             top = max(float(np.max(value)) for value in values)
@@ -275,7 +276,7 @@ class DimensionLikelihood:
             if not any(len(x) for x in added):
                 break
             new = np.split(
-                profile_log_likelihood(counts, np.concatenate(added)), np.cumsum([len(x) for x in added])[:-1]
+                profile_log_likelihood(counts, np.concatenate(added), STRAYS), np.cumsum([len(x) for x in added])[:-1]
             )
             for k, (x, value) in enumerate(zip(added, new, strict=True)):
                 order = np.argsort(np.concatenate([inner[k], x]))

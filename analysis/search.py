@@ -31,7 +31,10 @@ __all__ = ["ThresholdSearch"]
 _BRACKET_RATIO = 1.3
 """The bracket is narrow enough for fitting when its ends differ by less than this factor."""
 
-_DECIDED = 1e-3
+_SCOUTS = 12
+"""Trials at each N while the search doubles: enough to call 0 of 12 or 12 of 12 decided."""
+
+_DECIDED = 0.05
 """p-value of an exact test against 1/2 below which a bracket's end counts as decided."""
 
 _SIDES = (0.3, 0.7)
@@ -77,8 +80,9 @@ class ThresholdSearch:
         """The batches to run next; none when the search is over (``stopped`` says why)."""
         if self.stopped:
             return []
-        sizes = self._bracketing() or self._refining()
-        return [self._batch(size) for size in sizes]
+        doubling = not any(self._above_half(n) for n in self.cells)
+        count = min(_SCOUTS, self.config.batch_size) if doubling else self.config.batch_size
+        return [self._batch(size, count) for size in self._bracketing() or self._refining()]
 
     def record(self, batches: Sequence[Batch], rows: Sequence[Sequence[TrialRow]]) -> None:
         """Take in the results of a complete round."""
@@ -89,14 +93,14 @@ class ThresholdSearch:
                 trials + len(results),
             )
 
-    def _batch(self, num_transitions: int) -> Batch:
+    def _batch(self, num_transitions: int, count: int) -> Batch:
         batch = Batch(
             config=self.config,
             learner=self.learner,
             dim=self.dim,
             num_transitions=num_transitions,
             first_trial=self.next_trial,
-            count=self.config.batch_size,
+            count=count,
         )
         self.next_trial += batch.count
         return batch

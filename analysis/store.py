@@ -95,7 +95,7 @@ class Store:
 
     def load(self, batch: Batch) -> list[TrialRow] | None:
         """The rows of a batch, or None if it has not been finished."""
-        keys = batch.keys()
+        keys = batch.trial_keys()
         marks = ",".join("?" * len(keys))
         rows = [
             TrialRow(**{**dict(zip(_COLUMNS, row, strict=True)), "success": bool(row[1])})
@@ -113,7 +113,7 @@ class Store:
                 f"INSERT INTO trials VALUES ({', '.join('?' * (4 + len(_COLUMNS)))})",
                 [
                     (key, batch.learner, batch.dim, batch.num_transitions, *astuple(row))
-                    for key, row in zip(batch.keys(), rows, strict=True)
+                    for key, row in zip(batch.trial_keys(), rows, strict=True)
                 ],
             )
         except BaseException:

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from operator import index
@@ -225,7 +225,7 @@ def fit_threshold(counts: Counts, level: float = 0.95, settle_level: float = SET
         centre = math.sqrt((below or above or 1) * (above or below))
         return _without_fit(counts, "undetermined", centre, None, None, None, settle_level)
     low, high = _profile_interval(counts, fit, level)
-    smallest_n = _smallest_n(counts, math.exp(fit.x50))
+    smallest_n = _smallest_n(counts, math.exp(fit.x50), settle_level)
     return Threshold(
         n50=math.exp(fit.x50),
         n50_low=None if low is None else math.exp(low),
@@ -277,8 +277,23 @@ def penalised_profile(
     return _penalised_log_likelihood(counts, x, slope[:, None])[:, 0], slope
 
 
-def profile_log_likelihood(counts: Counts, x: Float[FloatArray, " P"]) -> Float[FloatArray, " P"]:
+STRAYS: tuple[tuple[float, float], ...] = tuple((low, high) for low in (0.0, 0.03, 0.1) for high in (0.0, 0.03, 0.1))
+"""Shares (γ, λ) of stray outcomes: successes by luck far below the threshold, failures far above it.
+
+Both happen. One transition short of what identifies U, ReenGAGE's solutions form a circle, of which a share of
+2·arccos(1 − ε)/2π (4.5 % at ε = 0.01) is good enough; and a descent run may end in a local minimum at any N.
+"""
+
+_STRAY_SLOPES = np.geomspace(0.05, 2000.0, 56)
+
+
+def profile_log_likelihood(
+    counts: Counts, x: Float[FloatArray, " P"], strays: Sequence[tuple[float, float]] = ((0.0, 0.0),)
+) -> Float[FloatArray, " P"]:
     """Log likelihood of log N50 = x, maximised over β in [0, ∞] *without* a penalty.
+
+    With ``strays`` also over these pairs (γ, λ): the curve then runs from γ (not 0) through 1/2 at N50 to 1 − λ (not 1),
+    so that one lucky success below a jump does not make the jump look gradual.
 
     The supremum over β counts even where it is reached only as β → ∞. For separated data the profile is therefore 0
     strictly inside the gap and falls off a cliff at its ends; for data on one side of 1/2 it is flat to infinity. At
@@ -288,6 +303,7 @@ def profile_log_likelihood(counts: Counts, x: Float[FloatArray, " P"]) -> Float[
     Args:
         counts: successes and trials by N.
         x: values of log N50, any shape.
+        strays: pairs (γ, λ), each in [0, 1/2).
 
     Returns:
         The profile log likelihood, ≤ 0, in the shape of ``x``.
@@ -299,7 +315,22 @@ def profile_log_likelihood(counts: Counts, x: Float[FloatArray, " P"]) -> Float[
     for side in (-1, 1):
         values[flat == side * math.inf] = constant_log_likelihood(counts, above=side < 0)
     values[~infinite] = _profile_at_finite(counts, flat[~infinite])
+    for low, high in strays:
+        if low or high:
+            values[~infinite] = np.maximum(values[~infinite], _profile_with_strays(counts, flat[~infinite], low, high))
     return values.reshape(shape)
+
+
+def _profile_with_strays(counts: Counts, x: Float[FloatArray, " P"], low: float, high: float) -> FloatArray:
+    """The profile for fixed shares γ = ``low`` and λ = ``high``: over a grid of slopes and the limit of a jump."""
+    successes = np.array(counts.successes, dtype=np.float64)
+    failures = np.array(counts.trials, dtype=np.float64) - successes
+    offset = counts.log_num_transitions - x[:, None]
+    # The logistic curve, and the jump that it tends to, less 1/2; then each half drawn in by its strays.
+    curve = np.concatenate([expit(_STRAY_SLOPES[:, None, None] * offset), np.heaviside(offset, 0.5)[None]]) - 0.5
+    probability = 0.5 + curve * np.where(offset > 0.0, 1.0 - 2.0 * high, 1.0 - 2.0 * low)
+    terms = xlogy(successes, probability) + xlog1py(failures, -probability)
+    return np.max(np.sum(terms, axis=2), axis=0)
 
 
 def constant_log_likelihood(counts: Counts, above: bool) -> float:
@@ -451,10 +482,16 @@ def _isotonic_crossing(counts: Counts) -> tuple[int, int | None]:
     )
 
 
-def _smallest_n(counts: Counts, n50: float) -> int | None:
-    """The least integer N with success at least 1/2, by isotonic regression; the curve's N50 decides inside a gap."""
-    below, above = _isotonic_crossing(counts)
-    return None if above is None else min(max(math.ceil(n50 - 1e-9), below + 1), above)
+def _smallest_n(counts: Counts, n50: float, settle_level: float) -> int:
+    """The least integer N with success at least 1/2.
+
+    Where the data settle it, the integer at which the isotonic regression crosses; elsewhere the curve decides, which
+    pools the trials of all N: a cell's own fraction, of few trials, would be a coin toss.
+    """
+    _, above = _isotonic_crossing(counts)
+    if above is not None and _settled(counts, above, settle_level):
+        return above
+    return math.ceil(n50 - 1e-9)
 
 
 def _settled(counts: Counts, smallest_n: int | None, settle_level: float) -> bool:

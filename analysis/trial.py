@@ -46,7 +46,7 @@ class Batch:
         """The trial indices."""
         return range(self.first_trial, self.first_trial + self.count)
 
-    def keys(self) -> list[str]:
+    def trial_keys(self) -> list[str]:
         """Content hash of each trial's specification."""
         specification = {
             "config": self.config.hash(),

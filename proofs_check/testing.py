@@ -221,7 +221,8 @@ def _describe(construction: Construction) -> str:
 
 def _largest(*values: Tensor) -> Float[Tensor, " b"]:
     """Each trial's largest absolute value: the scale against which its rounding errors are small."""
-    return torch.stack([value.detach().abs().flatten(1).amax(1) for value in values]).amax(0)
+    # What is not finite is left to the comparison, which then says where it is.
+    return torch.stack([value.detach().nan_to_num(0, 0, 0).abs().flatten(1).amax(1) for value in values]).amax(0)
 
 
 def _first_excess(excess: Tensor, axes: Sequence[str]) -> tuple[tuple[int, ...], str] | None:

@@ -310,8 +310,8 @@ def test_a_bad_dimension_is_refused_by_name(construction_type: type[Construction
 
 
 @pytest.mark.parametrize("construction_type", CONSTRUCTIONS.values())
-@pytest.mark.parametrize("discount", [1, 1.0, -0.1, float("nan"), float("inf")])
-def test_a_bad_discount_is_refused_by_name(construction_type: type[Construction], discount: float) -> None:
+@pytest.mark.parametrize("discount", [1, 1.0, -0.1, float("nan"), float("inf"), np.float32(1.0), "0.5", None])
+def test_a_bad_discount_is_refused_by_name(construction_type: type[Construction], discount: Any) -> None:
     with pytest.raises(ValueError, match=r"^discount: .* is not in \[0, 1\)$"):
         construction_type(3, discount)
 

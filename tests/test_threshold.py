@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.stats import binom, chi2
 
 from analysis.threshold import (
+    STRAYS,
     Counts,
     fit_threshold,
     penalised_profile,
@@ -167,7 +169,7 @@ def test_every_kind_of_data_has_an_answer_in_order(cells: Cells) -> None:
     assert (fit.slope is None) == (fit.censored != "")
     assert fit.slope is None or fit.slope > 0
     if fit.smallest_n is not None:
-        assert 1 <= fit.smallest_n <= max(cells)
+        assert fit.smallest_n == math.ceil(fit.n50 - 1e-9) or fit.settled or fit.censored == "left"
     if fit.settled:
         assert fit.smallest_n in cells
 
@@ -243,14 +245,25 @@ def test_data_that_do_not_rise_are_undetermined(cells: Cells, n50: float) -> Non
         ({6: (0, 16), 7: (16, 16)}, 7),
         ({4: (0, 16), 8: (16, 16)}, 6),  # N50 = √32 = 5.66 by symmetry
         ({1: (16, 16), 2: (16, 16)}, 1),
-        ({4: (0, 16), 5: (10, 16), 6: (6, 16), 7: (16, 16)}, 5),  # 5 and 6 pool to 16/32
-        ({4: (0, 16), 5: (10, 16), 6: (5, 16), 7: (16, 16)}, 7),  # 5 and 6 pool to 15/32
-        ({4: (0, 16), 5: (1, 16), 9: (9, 16), 12: (10, 16)}, 9),  # the curve may not leave (5, 9]
-        ({5: (8, 16), 6: (16, 16)}, 5),  # exactly a half is enough
+        ({6: (0, 16), 7: (16, 16), 8: (1, 16)}, 7),  # the neighbours settle it, whatever the curve
     ],
 )
 def test_smallest_n(cells: Cells, smallest_n: int) -> None:
     assert fit_threshold(Counts.from_cells(cells)).smallest_n == smallest_n
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        {4: (0, 16), 5: (10, 16), 6: (6, 16), 7: (16, 16)},
+        {4: (0, 16), 5: (1, 16), 9: (9, 16), 12: (10, 16)},
+        {5: (8, 16), 6: (16, 16)},
+    ],
+)
+def test_where_no_integer_is_settled_the_curve_decides(cells: Cells) -> None:
+    fit = fit_threshold(Counts.from_cells(cells))
+    assert not fit.settled
+    assert fit.smallest_n == math.ceil(fit.n50 - 1e-9)
 
 
 @pytest.mark.parametrize(
@@ -344,8 +357,9 @@ def test_counts_need_equal_lengths_and_integers() -> None:
         Counts((1, 2), (0,), (1,))
     with pytest.raises(ValueError, match="strictly increasing"):
         Counts((2, 2), (0, 0), (1, 1))
+    half: Any = 0.5
     with pytest.raises(TypeError):
-        Counts((2,), (0.5,), (1,))
+        Counts((2,), (half,), (1,))
 
 
 def test_levels_are_checked() -> None:
@@ -356,3 +370,23 @@ def test_levels_are_checked() -> None:
         fit_threshold(counts, settle_level=0.0)
     with pytest.raises(ValueError, match="one tested N"):
         penalised_profile(Counts.from_cells({3: (1, 2)}), np.array([1.0]))
+
+
+@given(cells_of_any_kind(), st.floats(-1.0, 4.0))
+def test_strays_only_add_to_the_likelihood(cells: Cells, x: float) -> None:
+    counts = Counts.from_cells(cells)
+    at = np.array([x])
+    assert profile_log_likelihood(counts, at, STRAYS)[0] >= profile_log_likelihood(counts, at)[0] - 1e-12
+
+
+def test_a_lucky_success_does_not_make_a_jump_gradual() -> None:
+    counts = Counts.from_cells({6: (1, 25), 7: (25, 25), 8: (24, 25)})
+    x = np.log([6.5, 6.7, 6.95])
+    inside = profile_log_likelihood(counts, x, STRAYS)
+    # By hand: strays of 3 % on both sides, in 25 and in 50 trials, for every N50 in the gap.
+    expected = math.log(0.03) + 24 * math.log(0.97) + math.log(0.03) + 49 * math.log(0.97)
+    assert inside == pytest.approx(expected)
+    plain = profile_log_likelihood(counts, x)
+    assert plain[2] < inside[2] - 5
+    outside = profile_log_likelihood(counts, np.log([5.9, 7.1]), STRAYS)
+    assert max(outside) < expected - 10

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +65,8 @@ class Construction(ABC):
     name: str
     """The name on the command line and in result files."""
 
-    def __init__(self, dim: int, discount: Any = 0.9) -> None:
-        if isinstance(dim, bool) or not isinstance(dim, int | np.integer) or dim < 2:
+    def __init__(self, dim: SupportsIndex, discount: Any = 0.9) -> None:
+        if not isinstance(dim, int | np.integer) or dim < 2:
             raise ValueError(f"dim: {dim!r} is not an integer >= 2")
         self.dim = int(dim)
         self.discount = discounted(discount)
@@ -122,9 +122,13 @@ def discounted(discount: Any) -> Any:
     """Check a discount factor; symbols pass.
 
     Raises:
-        ValueError: if it is a number outside [0, 1), or not finite.
+        ValueError: if it is neither a real number in [0, 1) nor a symbolic expression.
     """
-    if isinstance(discount, int | float) and not 0 <= discount < 1:
+    if isinstance(discount, int | float | np.number):
+        valid = 0 <= discount < 1
+    else:
+        valid = hasattr(discount, "free_symbols")  # sympy is not imported here
+    if not valid:
         raise ValueError(f"discount: {discount!r} is not in [0, 1)")
     return discount
 

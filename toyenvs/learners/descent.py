@@ -75,6 +75,19 @@ class DescentSettings:
     stationarity_tolerance: float = 1e-5
     reduced: bool = True
 
+    def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer: {self.optimizer!r} is not one of {', '.join(OPTIMIZERS)}")
+        if not 0 < self.tau <= 1:
+            raise ValueError(f"tau: {self.tau!r} is not in (0, 1]")
+        if self.minibatch is not None and self.minibatch < 1:
+            raise ValueError(f"minibatch: {self.minibatch!r} is not an integer >= 1 or None")
+        if self.max_steps < 1:
+            raise ValueError(f"max_steps: {self.max_steps!r} is not an integer >= 1")
+        for name in ("loss_tolerance", "stationarity_tolerance"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name}: {getattr(self, name)!r} is not in [0, 1)")
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -262,4 +275,6 @@ def _make_optimizer(
         batches = _minibatches(objective.num_transitions, settings.minibatch, minibatch_seed, param.device)
         for _ in range(_SMOOTHNESS_MINIBATCHES):
             curvature = torch.maximum(curvature, smoothness(next(batches)))
+        # Momentum adds up the noise of 1/(1 - momentum) minibatches.
+        curvature = curvature / (1 - OPTIMIZERS[settings.optimizer].momentum)
     return OPTIMIZERS[settings.optimizer](curvature, hypothesis_class.max_tangent_norm)

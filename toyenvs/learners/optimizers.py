@@ -45,6 +45,9 @@ class Optimizer(ABC):
     needs_full_batch: bool
     """Whether the rule compares successive losses, which minibatch noise would spoil."""
 
+    momentum: float = 0.0
+    """Weight of the last step in the next one, where it is constant."""
+
     def __init__(self, smoothness: Float[Tensor, " b"], max_tangent_norm: float) -> None:
         self.step_size = 1 / (_MARGIN * smoothness)
         self.max_tangent_norm = max_tangent_norm

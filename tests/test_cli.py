@@ -1,0 +1,154 @@
+"""The command line: bad input costs one line and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis.cli import main
+
+BAD = [
+    (["--dims", "0"], "--dims", "0"),
+    (["--dims", "4,x"], "--dims", "'4,x'"),
+    (["--dims", ""], "--dims", "''"),
+    (["--dims", "4,4"], "--dims", "[4, 4]"),
+    (["--learners", "foo"], "--learners", "'foo'"),
+    (["--trials", "-1"], "--trials", "-1"),
+    (["--trials", "many"], "--trials", "'many'"),
+    (["--epsilon", "nan"], "--epsilon", "nan"),
+    (["--epsilon", "-1"], "--epsilon", "-1"),
+    (["--discount", "1"], "--discount", "1"),
+    (["--seed", "-5"], "--seed", "-5"),
+    (["--construction", "maze"], "--construction", "'maze'"),
+    (["--group", "su"], "--group", "'su'"),
+    (["--steps-per-goal", "0"], "--steps-per-goal", "0"),
+    (["--workers", "0"], "--workers", "0"),
+    (["--minibatch", "8"], "--optimizer", "'nesterov'"),
+    (["--construction", "no-reward-gradient", "--discount", "0"], "--discount", "0"),
+    (["--device", "abacus"], "--device", "'abacus'"),
+    (["--dim", "4"], "--dim", "4"),
+]
+
+
+def one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("reengage")
+    assert ": error: " in captured.err
+    return captured.err
+
+
+def exit_code(arguments: list[str]) -> int:
+    try:
+        return main(arguments)
+    except SystemExit as end:  # argparse leaves by itself
+        return int(end.code or 0)
+
+
+@pytest.mark.parametrize(("arguments", "option", "shown"), BAD, ids=lambda v: str(v)[:30])
+def test_bad_input_costs_one_line_and_nothing_else(
+    arguments: list[str], option: str, shown: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(["scale", *arguments, "--out", str(tmp_path / "run")]) == 2
+    line = one_line(capsys)
+    assert option in line
+    assert shown in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_command_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(["solve"]) == 2
+    assert "'solve'" in one_line(capsys)
+    assert exit_code([]) == 2
+    assert "COMMAND" in one_line(capsys)
+
+
+def test_out_that_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "notes.txt"
+    target.write_text("mine")
+    assert main(["scale", "--dims", "2", "--out", str(target)]) == 2
+    assert f"argument --out: '{target}' is not allowed; it is a file" in one_line(capsys)
+    assert target.read_text() == "mine"
+
+
+def test_out_below_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    assert main(["scale", "--dims", "2", "--out", str(tmp_path / "notes.txt" / "run")]) == 2
+    assert "argument --out: " in one_line(capsys)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("below", ["", "run"])
+def test_out_that_is_not_writable(below: str, capsys: pytest.CaptureFixture[str]) -> None:
+    # Permission bits do not stop a superuser; the kernel's process table stops everybody.
+    assert main(["scale", "--dims", "2", "--out", str(Path("/proc") / below)]) == 2
+    assert "argument --out: " in one_line(capsys)
+
+
+def test_out_that_holds_something_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "thesis.tex").write_text("mine")
+    assert main(["scale", "--dims", "2", "--out", str(tmp_path)]) == 2
+    assert "is not empty and holds no run" in one_line(capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def snapshot(directory: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(directory)): p.read_bytes() for p in sorted(directory.rglob("*")) if p.is_file()}
+
+
+def test_a_run_and_what_it_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    arguments = ["scale", "--dims", "2,3,4", "--trials", "25", "--workers", "1", "--out", str(out)]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "Verdict: " in printed
+    for name in (
+        *("sweep.sqlite", "config.json", "provenance.json", "thresholds.csv", "scaling.csv", "summary.json"),
+        *("table.tex", "figures/complexity.pdf", "figures/complexity.svg", "figures/complexity.png"),
+    ):
+        assert (out / name).stat().st_size > 0, name
+    header = (out / "thresholds.csv").read_text().splitlines()[0]
+    assert header == ("construction,group,learner,dim,n50,n50_low,n50_high,n90,smallest_n,predicted,censored,trials")
+    summary = json.loads((out / "summary.json").read_text())
+    row = summary["learners"]["reengage"]["thresholds"][1]
+    assert (row["dim"], row["smallest_n"], row["predicted"]) == (3, 2, 2)
+    assert summary["verdict"] in printed
+    config = json.loads((out / "config.json").read_text())
+    assert (config["dims"], config["seed"], config["trials"]) == ([2, 3, 4], 0, 25)
+    session = json.loads((out / "provenance.json").read_text())["sessions"][0]
+    assert session["seed"] == 0
+    assert session["packages"]["torch"]
+    assert session["finished"] >= session["started"]
+
+    before = snapshot(out)
+    assert main([*arguments, "--seed", "1"]) == 2
+    assert "seed = 0, not 1" in one_line(capsys)
+    assert snapshot(out) == before
+
+    # Two or three dimensions decide nothing about orders of growth, and --strict says so.
+    assert main([*arguments, "--strict", "--quiet"]) == 1
+
+
+def test_help_teaches() -> None:
+    environment = {**os.environ, "COLUMNS": "100"}
+    shown = subprocess.run(
+        [sys.executable, "-m", "analysis", "scale", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    ).stdout
+    for piece in ("N50", "examples:", "--dims D,D,...", "default: 2,3,4,6,8,12,16,24,32", "thresholds.csv", "D+1"):
+        assert piece in shown
+    assert max(map(len, shown.splitlines())) <= 120
+
+
+def test_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("reengage-lab 0.")

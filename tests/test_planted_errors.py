@@ -1,0 +1,496 @@
+"""Errors planted one at a time: each must be caught by an assertion of proofs_check.testing.
+
+An assertion that never fails proves nothing. Here the real formulas and losses are replaced by broken ones, and
+the assertion that should notice does, with a message that names the quantity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from proofs_check.testing import (
+    Problem,
+    assert_bellman_optimal,
+    assert_reduced_residuals,
+    assert_value_is_return,
+    draw_problem,
+)
+from toyenvs.algebra import apply, apply_transpose, inner, is_zero, norm, scale, select, split
+from toyenvs.constructions import CONSTRUCTIONS, Construction, GradientFeedback, NoRewardGradient, ReducedResiduals
+from toyenvs.hypothesis_classes import hypothesis_class
+from toyenvs.learners import losses
+from toyenvs.replay import Transitions
+
+by_construction = pytest.mark.parametrize("construction_type", CONSTRUCTIONS.values(), ids=CONSTRUCTIONS.keys())
+
+
+def problem_of(construction_type: type[Construction], group: str = "so", **drawn: Any) -> Problem:
+    return draw_problem(
+        construction_type(3, 0.7), group, **{"seed": 20, "batch_size": 2, "num_transitions": 5, **drawn}
+    )
+
+
+def check_reduction(problem: Problem) -> None:
+    assert_reduced_residuals(problem.construction, problem.transitions, problem.online_param, problem.target_param)
+
+
+def check_optimality(problem: Problem) -> None:
+    assert_bellman_optimal(problem.construction, problem.transitions, problem.true_param, problem.target_param)
+
+
+def check_return(problem: Problem) -> None:
+    assert_value_is_return(problem.construction, problem.transitions, problem.true_param)
+
+
+@by_construction
+@pytest.mark.parametrize("check", [check_reduction, check_optimality, check_return])
+def test_without_a_planted_error_every_assertion_passes(
+    construction_type: type[Construction], check: Callable[[Problem], None]
+) -> None:
+    # The reference for all that follows: same dimension, discount and seed.
+    check(problem_of(construction_type))
+
+
+# --- errors in a construction's formulas ------------------------------------------------------------------
+
+
+class TransposedInValue1(GradientFeedback):
+    """(23) with Uᵀ in place of U."""
+
+    @override
+    def q_value(self, param: Any, observation: Any, action: Any, goal: Any) -> Any:
+        return super().q_value(param.mT, observation, action, goal)
+
+
+class TransposedInValue2(NoRewardGradient):
+    """(25) with Uᵀ in place of U."""
+
+    @override
+    def q_value(self, param: Any, observation: Any, action: Any, goal: Any) -> Any:
+        return super().q_value(param.mT, observation, action, goal)
+
+
+class TransposedInPolicy1(GradientFeedback):
+    """(24) with U in place of Uᵀ."""
+
+    @override
+    def policy(self, param: Any, observation: Any, goal: Any) -> Any:
+        return scale(apply(param, goal), 1 / norm(goal))
+
+
+class TransposedInPolicy2(NoRewardGradient):
+    """(26) with U in place of Uᵀ."""
+
+    @override
+    def policy(self, param: Any, observation: Any, goal: Any) -> Any:
+        return scale(apply(param, goal), 1 / norm(goal))
+
+
+class TransposedInDynamics(GradientFeedback):
+    """An environment that moves by Uᵀa, under the value and policy of one that moves by Ua."""
+
+    @override
+    def dynamics(self, param: Any, observation: Any, action: Any) -> Any:
+        return observation + apply_transpose(param, action)
+
+    @override
+    def q_value(self, param: Any, observation: Any, action: Any, goal: Any) -> Any:
+        return GradientFeedback(self.dim, self.discount).q_value(param, observation, action, goal)
+
+
+class MissingFactor(GradientFeedback):
+    """(23) with γ‖g‖/(1−γ) in place of γ‖g‖/(1−γ)²."""
+
+    @override
+    def q_value(self, param: Any, observation: Any, action: Any, goal: Any) -> Any:
+        gamma = self.discount
+        return inner(goal, self.dynamics(param, observation, action)) / (1 - gamma) + gamma * norm(goal) / (1 - gamma)
+
+
+class DiscountNotSquared(NoRewardGradient):
+    """(25) with γ in place of γ² in the waiting state's second term."""
+
+    @override
+    def q_value(self, param: Any, observation: Any, action: Any, goal: Any) -> Any:
+        gamma = self.discount
+        first, second = split(observation)
+        once = 1 - gamma**2
+        acting = gamma * inner(goal, first + apply(param, action)) / once + gamma**3 * norm(goal) / once**2
+        waiting = inner(goal, second) / once + gamma * norm(goal) / once**2
+        return select(is_zero(first), waiting, acting)
+
+
+class DiscountNotSquaredInDenominators(NoRewardGradient):
+    """(25) with 1−γ in place of 1−γ²."""
+
+    @override
+    def q_value(self, param: Any, observation: Any, action: Any, goal: Any) -> Any:
+        gamma = self.discount
+        first, second = split(observation)
+        once = 1 - gamma
+        acting = gamma * inner(goal, first + apply(param, action)) / once + gamma**3 * norm(goal) / once**2
+        waiting = inner(goal, second) / once + gamma**2 * norm(goal) / once**2
+        return select(is_zero(first), waiting, acting)
+
+
+class MissingDiscount(NoRewardGradient):
+    """(25) without the γ in front of gᵀ(s¹ + Ua)."""
+
+    @override
+    def q_value(self, param: Any, observation: Any, action: Any, goal: Any) -> Any:
+        value = super().q_value(param, observation, action, goal)
+        first, _ = split(observation)
+        once = 1 - self.discount**2
+        missing = (1 - self.discount) * inner(goal, first + apply(param, action)) / once
+        return value + select(is_zero(first), scale(missing[..., None], 0)[..., 0], missing)
+
+
+class NotUnit(GradientFeedback):
+    """(24) without the division by ‖g‖."""
+
+    @override
+    def policy(self, param: Any, observation: Any, goal: Any) -> Any:
+        return apply_transpose(param, goal)
+
+
+class Timid(GradientFeedback):
+    """A policy a thousandth shorter than the best one, and a value that knows it.
+
+    The value then *is* the policy's return and solves the Bellman equation of this policy. That it is not the
+    optimal one, only the comparison with other actions can tell.
+    """
+
+    @override
+    def policy(self, param: Any, observation: Any, goal: Any) -> Any:
+        return scale(super().policy(param, observation, goal), 0.999)
+
+    @override
+    def q_value(self, param: Any, observation: Any, action: Any, goal: Any) -> Any:
+        shortfall = 0.001 * self.discount * norm(goal) / (1 - self.discount) ** 2
+        return super().q_value(param, observation, action, goal) - shortfall
+
+
+class WrongDisplacement1(GradientFeedback):
+    """The displacement taken as s' instead of s' − s."""
+
+    @override
+    def reduced_residuals(self, observation: Any, action: Any, next_observation: Any) -> ReducedResiduals:
+        reduced = super().reduced_residuals(observation, action, next_observation)
+        return ReducedResiduals(reduced.weight, reduced.inputs, next_observation)
+
+
+class WrongDisplacement2(NoRewardGradient):
+    """The displacement taken as s'² instead of s'² − s¹."""
+
+    @override
+    def reduced_residuals(self, observation: Any, action: Any, next_observation: Any) -> ReducedResiduals:
+        reduced = super().reduced_residuals(observation, action, next_observation)
+        return ReducedResiduals(reduced.weight, reduced.inputs, split(next_observation)[1])
+
+
+class SilentHeard(NoRewardGradient):
+    """Weight on the transitions that ignore the action, too."""
+
+    @override
+    def reduced_residuals(self, observation: Any, action: Any, next_observation: Any) -> ReducedResiduals:
+        reduced = super().reduced_residuals(observation, action, next_observation)
+        weight = torch.full_like(reduced.weight, self.discount / (1 - self.discount**2))
+        return ReducedResiduals(weight, reduced.inputs, reduced.outputs)
+
+
+class WrongWeight(GradientFeedback):
+    """1/(1−γ²) in place of 1/(1−γ)."""
+
+    @override
+    def reduced_residuals(self, observation: Any, action: Any, next_observation: Any) -> ReducedResiduals:
+        reduced = super().reduced_residuals(observation, action, next_observation)
+        return ReducedResiduals(reduced.weight / (1 + self.discount), reduced.inputs, reduced.outputs)
+
+
+IN_FORMULAS: list[tuple[type[Construction], Callable[[Problem], None], str]] = [
+    (TransposedInValue1, check_reduction, "Bellman residual of TransposedInValue1"),
+    (TransposedInValue1, check_return, "value and .*return"),
+    (TransposedInValue1, check_optimality, "optimality of the policy"),
+    (TransposedInValue2, check_reduction, "Bellman residual of TransposedInValue2"),
+    (TransposedInValue2, check_return, "value and .*return"),
+    (TransposedInValue2, check_optimality, "optimality of the policy"),
+    (TransposedInPolicy1, check_reduction, "Bellman residual of TransposedInPolicy1"),
+    (TransposedInPolicy1, check_return, "value and .*return"),
+    (TransposedInPolicy1, check_optimality, "optimality of the policy"),
+    (TransposedInPolicy2, check_reduction, "Bellman residual of TransposedInPolicy2"),
+    (TransposedInPolicy2, check_return, "value and .*return"),
+    (TransposedInPolicy2, check_optimality, "optimality of the policy"),
+    (TransposedInDynamics, check_return, "value and .*return"),
+    (TransposedInDynamics, check_optimality, "Bellman optimality equation"),
+    (MissingFactor, check_reduction, "Bellman residual of MissingFactor"),
+    (MissingFactor, check_return, "value and .*return"),
+    (MissingFactor, check_optimality, "Bellman optimality equation"),
+    (DiscountNotSquared, check_reduction, "Bellman residual of DiscountNotSquared"),
+    (DiscountNotSquared, check_return, "value and .*return"),
+    (DiscountNotSquared, check_optimality, "Bellman optimality equation"),
+    (DiscountNotSquaredInDenominators, check_reduction, "Bellman residual"),
+    (DiscountNotSquaredInDenominators, check_return, "value and .*return"),
+    (DiscountNotSquaredInDenominators, check_optimality, "Bellman optimality equation"),
+    (MissingDiscount, check_reduction, "Bellman residual"),
+    (MissingDiscount, check_return, "value and .*return"),
+    (MissingDiscount, check_optimality, "Bellman optimality equation"),
+    (NotUnit, check_optimality, "length of the policy's action"),
+    (NotUnit, check_reduction, "Bellman residual of NotUnit"),
+    (Timid, check_optimality, "optimality of the policy of Timid"),
+    (WrongDisplacement1, check_reduction, "Bellman residual of WrongDisplacement1"),
+    (WrongDisplacement2, check_reduction, "Bellman residual of WrongDisplacement2"),
+    (SilentHeard, check_reduction, "Bellman residual of SilentHeard"),
+    (WrongWeight, check_reduction, "Bellman residual of WrongWeight"),
+]
+
+
+@pytest.mark.parametrize(
+    ("broken", "check", "message"), IN_FORMULAS, ids=[f"{b.__name__}-{c.__name__}" for b, c, _ in IN_FORMULAS]
+)
+@pytest.mark.parametrize("group", ["so", "o"])
+def test_an_error_in_a_formula_is_caught(
+    broken: type[Construction], check: Callable[[Problem], None], message: str, group: str
+) -> None:
+    problem = problem_of(broken, group)
+    with pytest.raises(AssertionError, match=rf"^{message}.*trial \d, transition \d"):
+        check(problem)
+
+
+def test_a_value_of_a_policy_that_is_not_optimal_passes_for_its_return() -> None:
+    # Timid's value is right for its policy: two of the checks must not be what catches it.
+    check_return(problem_of(Timid))
+
+
+# --- errors in the losses ---------------------------------------------------------------------------------
+
+
+def flipped_sign(construction: Construction, target_param: Tensor, transitions: Transitions, goal: Tensor) -> Tensor:
+    """R − γQ': what the paper prints."""
+    value = next_value(construction, target_param, target_param, transitions, goal)
+    return construction.reward(transitions.next_observation, goal) - construction.discount * value
+
+
+def next_value(
+    construction: Construction, critic_param: Tensor, actor_param: Tensor, transitions: Transitions, goal: Tensor
+) -> Tensor:
+    following = transitions.next_observation
+    action = construction.policy(actor_param[:, None], following, goal)
+    return construction.q_value(critic_param[:, None], following, action, goal)
+
+
+def residual_with(critic: str, actor: str) -> Callable[..., Tensor]:
+    """A Bellman residual whose target critic and target actor hold the named parameters."""
+
+    def residual(
+        construction: Construction,
+        param: Tensor,
+        target_param: Tensor,
+        transitions: Transitions,
+        goal: Tensor | None = None,
+    ) -> Tensor:
+        goal = transitions.desired_goal if goal is None else goal
+        # The target is held fixed, as learners do: only its value is wrong.
+        named = {"online": param.detach(), "target": target_param}
+        value = next_value(construction, named[critic], named[actor], transitions, goal)
+        target = construction.reward(transitions.next_observation, goal) + construction.discount * value
+        return construction.q_value(param[:, None], transitions.observation, transitions.action, goal) - target
+
+    return residual
+
+
+def without_discount(
+    construction: Construction, target_param: Tensor, transitions: Transitions, goal: Tensor
+) -> Tensor:
+    value = next_value(construction, target_param, target_param, transitions, goal)
+    return construction.reward(transitions.next_observation, goal) + value
+
+
+def previous_state(construction: Construction, target_param: Tensor, transitions: Transitions, goal: Tensor) -> Tensor:
+    """Q' at s instead of s'."""
+    action = construction.policy(target_param[:, None], transitions.observation, goal)
+    value = construction.q_value(target_param[:, None], transitions.observation, action, goal)
+    return construction.reward(transitions.next_observation, goal) + construction.discount * value
+
+
+def reward_detached(construction: Construction, target_param: Tensor, transitions: Transitions, goal: Tensor) -> Tensor:
+    """The right target, but the reward's part is missing from its goal gradient."""
+    value = next_value(construction, target_param, target_param, transitions, goal)
+    return construction.reward(transitions.next_observation, goal).detach() + construction.discount * value
+
+
+def target_detached(construction: Construction, target_param: Tensor, transitions: Transitions, goal: Tensor) -> Tensor:
+    """The right target without any goal gradient."""
+    value = next_value(construction, target_param, target_param, transitions, goal)
+    return (construction.reward(transitions.next_observation, goal) + construction.discount * value).detach()
+
+
+def policy_detached(construction: Construction, target_param: Tensor, transitions: Transitions, goal: Tensor) -> Tensor:
+    """The right target, but no gradient flows through the policy."""
+    following = transitions.next_observation
+    action = construction.policy(target_param[:, None], following, goal).detach()
+    value = construction.q_value(target_param[:, None], following, action, goal)
+    return construction.reward(following, goal) + construction.discount * value
+
+
+def summed(residual: Tensor) -> Tensor:
+    """A sum where (8) has a mean over goal coordinates."""
+    return residual.square().sum(-1).mean(-1)
+
+
+GRADIENT_ONLY = "goal gradient of the Bellman residual"
+VALUES = "Bellman residual"
+
+IN_LOSSES: list[tuple[str, str, Callable[..., Tensor], str]] = [
+    ("sign of γ", "td_target", flipped_sign, VALUES),
+    ("γ left out", "td_target", without_discount, VALUES),
+    ("s for s'", "td_target", previous_state, VALUES),
+    ("Ū in the actor only", "bellman_residual", residual_with(critic="online", actor="target"), VALUES),
+    ("Ū in the critic only", "bellman_residual", residual_with(critic="target", actor="online"), VALUES),
+    ("no gradient of the reward", "td_target", reward_detached, GRADIENT_ONLY),
+    ("no gradient of the target", "td_target", target_detached, GRADIENT_ONLY),
+    ("a sum for a mean", "goal_gradient_loss", summed, "loss"),
+]
+"""What is wrong, the function of ``losses`` that is replaced, by what, and how the message begins."""
+
+
+@by_construction
+@pytest.mark.parametrize(
+    ("name", "replacement", "message"), [case[1:] for case in IN_LOSSES], ids=[case[0] for case in IN_LOSSES]
+)
+def test_an_error_in_a_loss_is_caught(
+    construction_type: type[Construction],
+    name: str,
+    replacement: Callable[..., Tensor],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    problem = problem_of(construction_type)
+    monkeypatch.setattr(losses, name, replacement)
+    with pytest.raises(AssertionError, match=rf"^{message} .*trial \d"):
+        check_reduction(problem)
+
+
+@by_construction
+@pytest.mark.parametrize(
+    ("name", "replacement"), [case[1:3] for case in IN_LOSSES[:-1]], ids=[case[0] for case in IN_LOSSES[:-1]]
+)
+def test_an_error_in_a_target_shows_at_the_truth_too(
+    construction_type: type[Construction],
+    name: str,
+    replacement: Callable[..., Tensor],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # For constructions that state no reduction: the residual at Ũ = U is 0 only if the target is right.
+    problem = problem_of(construction_type)
+    monkeypatch.setattr(losses, name, replacement)
+    with pytest.raises(AssertionError, match=r"of the Bellman residual at the truth|^Bellman residual at the truth"):
+        check_optimality(problem)
+
+
+@by_construction
+@pytest.mark.parametrize("group", ["so", "o"])
+def test_stopping_the_gradient_at_the_policy_is_an_equivalent_mutant(
+    construction_type: type[Construction], group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Envelope theorem: at the maximum over actions the value does not change with the action to first order along
+    # the sphere, on which the policy moves as the goal turns. So the total and the partial derivative agree.
+    problem = problem_of(construction_type, group)
+    arguments = (problem.construction, problem.online_param, problem.target_param, problem.transitions)
+    total = losses.goal_gradient_residual(*arguments)
+    monkeypatch.setattr(losses, "td_target", policy_detached)
+    torch.testing.assert_close(losses.goal_gradient_residual(*arguments), total, rtol=0, atol=1e-12)
+    check_reduction(problem)
+    check_optimality(problem)
+
+
+def test_the_equivalence_is_not_for_want_of_a_gradient_through_the_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    # With a policy that is not optimal for its critic the same mutant changes the goal gradient.
+    problem = problem_of(TransposedInPolicy1)
+    arguments = (problem.construction, problem.online_param, problem.target_param, problem.transitions)
+    total = losses.goal_gradient_residual(*arguments)
+    monkeypatch.setattr(losses, "td_target", policy_detached)
+    assert float((losses.goal_gradient_residual(*arguments) - total).abs().max()) > 0.1
+
+
+# --- the assertions' own messages and refusals ------------------------------------------------------------
+
+
+def test_the_message_holds_both_values_and_the_place() -> None:
+    problem = problem_of(WrongDisplacement1)
+    reduced = problem.construction.reduced_residuals(
+        problem.transitions.observation, problem.transitions.action, problem.transitions.next_observation
+    )
+    assert reduced is not None
+    mine = reduced.bellman_residual(problem.online_param[:, None], problem.transitions.desired_goal)
+    theirs = losses.bellman_residual(
+        problem.construction, problem.online_param, problem.target_param, problem.transitions
+    )
+    with pytest.raises(AssertionError) as caught:
+        check_reduction(problem)
+    message = str(caught.value)
+    assert "WrongDisplacement1(dim=3, discount=0.7)" in message
+    place = [(b, n) for b in range(2) for n in range(5) if f"at trial {b}, transition {n}:" in message]
+    ((trial, row),) = place
+    assert repr(float(mine[trial, row])) in message
+    assert repr(float(theirs[trial, row])) in message
+
+
+def test_a_value_that_is_no_number_is_caught() -> None:
+    problem = problem_of(GradientFeedback)
+    problem.transitions.reward[1, 2] = float("nan")
+    problem.transitions.next_observation[1, 2] = float("nan")
+    for check in (check_reduction, check_optimality):
+        with pytest.raises(AssertionError, match="trial 1, transition 2"):
+            check(problem)
+
+
+class Translation(Construction):
+    """A construction that nobody has seen before: one step, R = gᵀ(Ua) whatever the state, no reduction."""
+
+    name = "translation"
+
+    @property
+    @override
+    def observation_dim(self) -> int:
+        return self.dim
+
+    @override
+    def dynamics(self, param: Any, observation: Any, action: Any) -> Any:
+        return apply(param, action)
+
+    @override
+    def achieved_goal(self, observation: Any) -> Any:
+        return observation
+
+    @override
+    def goal_reward(self, achieved_goal: Any, goal: Any) -> Any:
+        return inner(goal, achieved_goal)
+
+    @override
+    def q_value(self, param: Any, observation: Any, action: Any, goal: Any) -> Any:
+        return inner(goal, apply(param, action)) + self.discount * norm(goal) / (1 - self.discount)
+
+    @override
+    def policy(self, param: Any, observation: Any, goal: Any) -> Any:
+        return scale(apply_transpose(param, goal), 1 / norm(goal))
+
+    @override
+    def initial_observation(self, direction: Any) -> Any:
+        return direction
+
+
+def test_a_construction_of_ones_own_needs_the_interface_only() -> None:
+    problem = draw_problem(Translation(4, 0.8), hypothesis_class("o"))
+    check_optimality(problem)
+    check_return(problem)
+
+
+def test_without_a_reduction_there_is_nothing_to_compare_and_that_is_said() -> None:
+    with pytest.raises(ValueError, match=r"construction: Translation\(dim=3, discount=0.7\) states no reduction"):
+        check_reduction(problem_of(Translation))

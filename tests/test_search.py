@@ -1,0 +1,114 @@
+"""The search, against learners whose success probability is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from analysis.config import SweepConfig
+from analysis.search import ThresholdSearch
+from analysis.trial import Batch, TrialRow
+
+
+def draw(seed: int, num_transitions: int, trial: int) -> float:
+    return float(np.random.default_rng((seed, num_transitions, trial)).random())
+
+
+def row(trial: int, success: bool) -> TrialRow:
+    return TrialRow(trial, success, "converged", 0.0, 0.0, 0.0, 1, 0)
+
+
+def run(
+    probability: Callable[[int], float], dim: int = 8, seed: int = 0, learner: str = "ddpg", **values: object
+) -> tuple[ThresholdSearch, list[Batch]]:
+    """Run a search against simulated trials; the outcome of a trial depends on (N, trial) only."""
+    search = ThresholdSearch(SweepConfig(dims=(dim,), **values), learner, dim)
+    asked: list[Batch] = []
+    while batches := search.next_round():
+        asked += batches
+        results = []
+        for batch in batches:
+            chance = probability(batch.num_transitions)
+            results.append([row(trial, draw(seed, batch.num_transitions, trial) < chance) for trial in batch.trials])
+        search.record(batches, results)
+    return search, asked
+
+
+def logistic(n50: float, slope: float) -> Callable[[int], float]:
+    return lambda n: 1 / (1 + (n50 / n) ** slope)
+
+
+@pytest.mark.parametrize("jump", [1, 2, 3, 7, 31, 100, 257, 496])
+@pytest.mark.parametrize("chance", [0.0, 0.09])
+def test_a_jump_is_found_to_the_integer(jump: int, chance: float) -> None:
+    search, _ = run(lambda n: 1.0 if n >= jump else chance, dim=32)
+    assert search.stopped in ("settled", "precision")
+    assert search.threshold is not None
+    assert search.threshold.smallest_n == jump
+    assert {jump, jump - 1} - {0} <= search.cells.keys()
+
+
+@pytest.mark.parametrize(("n50", "slope"), [(20.0, 6.0), (100.0, 12.0), (500.0, 25.0), (9.3, 3.0)])
+def test_a_smooth_threshold_is_found_to_the_precision(n50: float, slope: float) -> None:
+    misses = 0
+    for seed in range(8):
+        search, _ = run(logistic(n50, slope), dim=32, seed=seed)
+        fit = search.threshold
+        assert fit is not None
+        assert search.stopped in ("precision", "settled", "budget")
+        if search.stopped == "precision":
+            assert fit.half_width <= 0.05
+        assert fit.n50_low is not None
+        assert fit.n50_high is not None
+        misses += not fit.n50_low <= n50 <= fit.n50_high
+    # 95 % intervals, 8 independent searches: more than 3 misses have probability 4e-4 (were the level exact).
+    assert misses <= 3
+
+
+def test_the_search_ends_by_budget_where_success_is_flat() -> None:
+    search, asked = run(logistic(4.0, 1.0), dim=3, trials=50)
+    assert search.stopped == "budget"
+    assert search.spent <= search.config.budget
+    assert search.spent == sum(batch.count for batch in asked)
+
+
+def test_success_that_never_comes_is_censored() -> None:
+    search, asked = run(lambda n: 0.0, dim=4)
+    assert search.stopped == "censored"
+    assert search.threshold is not None
+    assert search.threshold.censored == "right"
+    assert max(batch.num_transitions for batch in asked) <= search.largest
+
+
+def test_success_from_the_start_is_settled_at_one() -> None:
+    search, _ = run(lambda n: 1.0, dim=4)
+    assert search.threshold is not None
+    assert search.threshold.smallest_n == 1
+    assert search.stopped == "settled"
+
+
+@pytest.mark.parametrize("slope", [1.0, 4.0, 40.0])
+def test_trial_indices_are_never_used_twice_and_cells_keep_their_cap(slope: float) -> None:
+    search, asked = run(logistic(12.0, slope), trials=75)
+    used = [trial for batch in asked for trial in batch.trials]
+    assert len(set(used)) == len(used)
+    assert max(trials for _, trials in search.cells.values()) <= 75
+
+
+def test_the_path_does_not_depend_on_the_prediction() -> None:
+    """The search is told nothing of theory: another learner's name, the same path."""
+    paths = [run(logistic(40.0, 8.0), learner=learner)[1] for learner in ("ddpg", "reengage")]
+    sizes = [[(batch.num_transitions, batch.first_trial) for batch in path] for path in paths]
+    assert sizes[0] == sizes[1]
+
+
+def test_trials_are_not_wasted() -> None:
+    """At slope β an interval of ±p needs at least (2 z/(β p))² trials, all at N50 and with the slope known."""
+    slope, precision = 4.0, 0.05
+    least = (2 * 1.96 / (slope * precision)) ** 2
+    searches = [run(logistic(60.0, slope), dim=16, seed=seed, trials=400)[0] for seed in range(4)]
+    assert {search.stopped for search in searches} == {"precision"}
+    doubling = 12 * 8
+    assert max(search.spent for search in searches) <= 2 * least + doubling
