@@ -9,7 +9,7 @@ scale: $(STAMP)
 	$(BIN)/reengage scale --out runs/main
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -n auto -m slow

@@ -67,7 +67,7 @@ def _theory_lines(results: SweepResults) -> list[TheoryLine]:
             known = [length for length in lengths if length is not None]
             if len(known) == len(dims):
                 # About twice as many transitions in Proposition 2, where every second one is useful.
-                double = "2\\cdot" if config.construction == "no-reward-gradient" else ""
+                double = "2\\," if config.construction == "no-reward-gradient" else ""
                 lines.append(TheoryLine(f"${double}{label}$", dims, known))
     return lines
 
@@ -147,10 +147,15 @@ def _growth_line(learner: LearnerResults) -> str:
 
 
 def _print_unfinished(results: SweepResults, console: Console) -> None:
-    """Trials that did not stop by their own rule count as failures; say how many there were."""
+    """Trials that did not stop by their own rule, or could not choose, count as failures; say how many there were."""
+    counts: dict[tuple[str, str], int] = {}
     for tally in results.outcomes:
-        if tally.outcome in ("diverged", "not_converged"):
-            console.print(
-                f"  {tally.trials} trials of {tally.learner} {tally.outcome.replace('_', ' ')}; they count as failures",
-                highlight=False,
-            )
+        if tally.outcome in ("diverged", "not_converged", "ambiguous"):
+            key = (tally.learner, tally.outcome)
+            counts[key] = counts.get(key, 0) + tally.trials
+    for (learner, outcome), trials in counts.items():
+        console.print(
+            f"  {learner}: {trials} {'trial' if trials == 1 else 'trials'} {outcome.replace('_', ' ')},"
+            " counted as failures",
+            highlight=False,
+        )

@@ -12,7 +12,7 @@ from analysis.config import SweepConfig
 from analysis.scaling_law import CANDIDATE_LAWS, Law, Scaling, fit_scaling
 from analysis.search import ThresholdSearch
 from analysis.threshold import Counts, Threshold
-from proofs_check.identifiability import predicted_threshold
+from proofs_check.identifiability import predicted_threshold, prediction_label
 
 __all__ = ["DECISIVE", "LearnerResults", "OutcomeCount", "SweepResults", "ThresholdRow", "Verdict"]
 
@@ -84,9 +84,15 @@ class LearnerResults:
     scaling: Scaling
 
     @property
-    def matches(self) -> int:
-        """Dimensions at which the smallest N with success ≥ 1/2 is the predicted integer."""
-        return sum(row.ratio == 1 for row in self.thresholds)
+    def against_theory(self) -> str:
+        """How the smallest N with success ≥ 1/2 compares with the predicted integer over the dimensions, in words."""
+        ratios = [(row.ratio, row.dim) for row in self.thresholds if row.ratio is not None]
+        if not ratios:
+            return "theory states no number here"
+        if all(ratio == 1 for ratio, _ in ratios):
+            return f"the smallest N equals the predicted one at {len(ratios)} of {len(self.thresholds)} dimensions"
+        (low, low_dim), (high, high_dim) = min(ratios), max(ratios)
+        return f"the smallest N is {low:.2f} (d = {low_dim}) to {high:.2f} (d = {high_dim}) times the predicted one"
 
     @property
     def label(self) -> str:
@@ -201,7 +207,8 @@ def _laws(config: SweepConfig, learner: str) -> tuple[Law, ...]:
     def function(at: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.array(predicted_counts(config, learner, [int(d) for d in at]), dtype=np.float64)
 
-    return (*CANDIDATE_LAWS, Law("predicted", "predicted", EXPECTED_ORDER[learner], function))
+    name = prediction_label(config.construction, config.group, learner) or "predicted"
+    return (*CANDIDATE_LAWS, Law(name, f"${name}$", EXPECTED_ORDER[learner], function))
 
 
 def _learner_verdict(results: LearnerResults) -> Verdict:
@@ -223,6 +230,5 @@ def _learner_verdict(results: LearnerResults) -> Verdict:
     return Verdict(
         status,
         f"{results.label}'s threshold {words}: N50 ≈ {best.constant:.2f} × ({best.law.name}) fits best, "
-        f"laws of that order have AIC weight {scaling.order_weights[best.law.order]:.3f}; "
-        f"the smallest N equals the prediction at {results.matches} of {len(results.thresholds)} dimensions.",
+        f"laws of that order have AIC weight {scaling.order_weights[best.law.order]:.3f}; {results.against_theory}.",
     )

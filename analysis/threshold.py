@@ -292,8 +292,8 @@ def profile_log_likelihood(
 ) -> Float[FloatArray, " P"]:
     """Log likelihood of log N50 = x, maximised over β in [0, ∞] *without* a penalty.
 
-    With ``strays`` also over these pairs (γ, λ): the curve then runs from γ (not 0) through 1/2 at N50 to 1 − λ (not 1),
-    so that one lucky success below a jump does not make the jump look gradual.
+    With ``strays`` also over these pairs (γ, λ): the curve then runs from γ (not 0) through 1/2 at N50 to 1 − λ
+    (not 1), so that one lucky success below a jump does not make the jump look gradual.
 
     The supremum over β counts even where it is reached only as β → ∞. For separated data the profile is therefore 0
     strictly inside the gap and falls off a cliff at its ends; for data on one side of 1/2 it is flat to infinity. At

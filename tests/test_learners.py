@@ -304,7 +304,8 @@ def test_a_trial_that_is_no_number_is_diverged_and_spoils_no_other(bad: float, g
 
 
 def test_outcomes_have_the_names_of_the_result_files() -> None:
-    assert [outcome.label for outcome in Outcome] == ["converged", "stationary", "not_converged", "diverged"]
+    labels = ["converged", "stationary", "not_converged", "diverged", "ambiguous"]
+    assert [outcome.label for outcome in Outcome] == labels
 
 
 # --- optimisers -------------------------------------------------------------------------------------------
@@ -464,7 +465,7 @@ def test_reengage_does_not_find_it_from_fewer(construction_type: type[Constructi
     problem = paper_problem(construction_type(dim, 0.9), "so", dim, num_transitions)
     result = fit(ReenGAGE(), problem)
     assert int((errors(result, problem) < RECOVERED).sum()) <= 2
-    assert int((result.outcome == Outcome.CONVERGED).sum()) >= ENOUGH
+    assert int((result.outcome == Outcome.AMBIGUOUS).sum()) >= ENOUGH
 
 
 @long_runs
@@ -508,7 +509,8 @@ def test_reengage_finds_an_orthogonal_matrix_from_d_useful_transitions(
 
 @long_runs
 def test_with_d_minus_1_transitions_a_reflection_stays_possible() -> None:
-    # On O(d) both components hold a zero of the loss; which one has the lower rounding error is a coin's toss.
+    # On O(d) both components hold a zero of the loss; which one has the lower rounding error is a coin's toss, and the
+    # outcome says that the data do not decide.
     problem = paper_problem(GradientFeedback(4, 0.9), "o", 4, 3)
     result = fit(ReenGAGE(), problem)
     found = int((errors(result, problem) < RECOVERED).sum())

@@ -24,7 +24,9 @@ from analysis.store import Store
 from analysis.sweep import SweepEvent, run_sweep
 from analysis.tables import thresholds_csv
 
-CONFIG = SweepConfig(dims=(2, 3, 4, 5), trials=25)
+CONFIG = SweepConfig(dims=(2, 3, 4), trials=25)
+
+pytestmark = pytest.mark.usefixtures("unchecked_types")
 
 
 class InlineExecutor(Executor):
@@ -63,17 +65,18 @@ def sweep(path: Path, executor: Executor, workers: int = 2, config: SweepConfig 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The thresholds of a sweep in this process that nothing interrupted."""
     return sweep(tmp_path_factory.mktemp("undisturbed") / "s.sqlite", InlineExecutor())
 
 
 def test_the_thresholds_are_those_of_theory(undisturbed: str) -> None:
     rows = list(csv.DictReader(undisturbed.splitlines()))
     reengage = {int(row["dim"]): int(row["smallest_n"]) for row in rows if row["learner"] == "reengage"}
-    assert reengage == {2: 1, 3: 2, 4: 3, 5: 4}
+    assert reengage == {2: 1, 3: 2, 4: 3}
     ddpg = {int(row["dim"]): float(row["n50"]) for row in rows if row["learner"] == "ddpg"}
-    # D + 1 = 7 and 11; descent gets stuck in local minima, so it needs more, but far from d² + 1 equations.
+    # D + 1 = 4 and 7; descent gets stuck in local minima, so it needs more, but fewer than d² equations.
+    assert 3 <= ddpg[3] <= 9
     assert 6 <= ddpg[4] <= 16
-    assert 10 <= ddpg[5] <= 25
 
 
 def test_the_order_of_completion_does_not_matter(undisturbed: str, tmp_path: Path) -> None:
@@ -90,7 +93,7 @@ def test_the_number_of_processes_does_not_matter(workers: int, undisturbed: str,
 def test_an_interrupted_sweep_goes_on(undisturbed: str, tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     saved = []
-    for stop_after in (3, 10, 11):
+    for stop_after in (3, 10, 21):
         events = 0
 
         def interrupt(event: SweepEvent, stop_after: int = stop_after) -> None:
@@ -131,35 +134,48 @@ def test_another_batch_size_agrees_within_the_intervals(undisturbed: str, tmp_pa
             assert float(row["n50_low"]) <= float(twin["n50_high"])
             assert float(twin["n50_low"]) <= float(row["n50_high"])
             compared += 1
-    assert compared >= 2
+    assert compared >= 1
 
 
 def command(out: Path) -> list[str]:
     return [
-        *(sys.executable, "-m", "analysis", "scale", "--dims", "3,4,5,6", "--trials", "25"),
+        *(sys.executable, "-m", "analysis", "scale", "--dims", "4,5,6", "--learners", "ddpg", "--trials", "25"),
         *("--out", str(out), "--workers", "2"),
     ]
 
 
+@pytest.fixture(scope="module")
+def undisturbed_command(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run directory of a command that nothing interrupted."""
+    out = tmp_path_factory.mktemp("command") / "run"
+    subprocess.run(command(out), check=True, capture_output=True)
+    return out
+
+
 @pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_killed_command_goes_on_where_it_stopped(signal_number: int, tmp_path: Path) -> None:
+def test_a_killed_command_goes_on_where_it_stopped(
+    signal_number: int, undisturbed_command: Path, tmp_path: Path
+) -> None:
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    subprocess.run(command(undisturbed), check=True, capture_output=True, env=environment)
-    driver = subprocess.Popen(command(killed), stdout=subprocess.PIPE, text=True, env=environment)
-    assert driver.stdout is not None
-    first = driver.stdout.readline()  # one search has ended, others are under way
-    driver.send_signal(signal_number)
-    rest = driver.stdout.read()
-    code = driver.wait(timeout=60)
+    killed = tmp_path / "killed"
+    with subprocess.Popen(
+        command(killed), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as driver:
+        assert driver.stdout is not None
+        assert driver.stderr is not None
+        first = driver.stdout.readline()  # one search has ended, others are under way
+        driver.send_signal(signal_number)
+        rest, complaints = driver.stdout.read(), driver.stderr.read()
+        code = driver.wait(timeout=60)
     assert " trials, N50 = " in first
     assert not (killed / "thresholds.csv").exists()
     if signal_number == signal.SIGKILL:
         assert code == -signal.SIGKILL
     else:
         assert code == 130
+        assert complaints == ""
         assert "the same command goes on from there" in rest
     again = subprocess.run(command(killed), check=True, capture_output=True, text=True, env=environment)
     assert "trials are there already" in again.stdout
     for name in ("thresholds.csv", "scaling.csv", "summary.json", "table.tex", "figures/complexity.pdf"):
-        assert (killed / name).read_bytes() == (undisturbed / name).read_bytes(), name
+        assert (killed / name).read_bytes() == (undisturbed_command / name).read_bytes(), name

@@ -124,11 +124,9 @@ def discounted(discount: Any) -> Any:
     Raises:
         ValueError: if it is neither a real number in [0, 1) nor a symbolic expression.
     """
-    if isinstance(discount, int | float | np.number):
-        valid = 0 <= discount < 1
-    else:
-        valid = hasattr(discount, "free_symbols")  # sympy is not imported here
-    if not valid:
+    if hasattr(discount, "free_symbols"):  # sympy's; it is not imported here
+        return discount
+    if not isinstance(discount, int | float | np.number) or not 0 <= discount < 1:
         raise ValueError(f"discount: {discount!r} is not in [0, 1)")
     return discount
 

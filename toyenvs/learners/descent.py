@@ -10,7 +10,9 @@ The learner sees transitions, never U. It stops when it can see no reason to go 
 * ``converged``      the loss fell below ``loss_tolerance`` times its starting value: all equations solved;
 * ``stationary``     the gradient vanishes while the loss does not: a local minimum (or the noise floor);
 * ``not_converged``  the budget of steps was spent;
-* ``diverged``       the loss is not a finite number.
+* ``diverged``       the loss is not a finite number;
+* ``ambiguous``      starts in different components all solved their equations: the data do not tell the solutions
+  apart, and the lower of two losses that are zero up to rounding would be a coin toss.
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ class Outcome(IntEnum):
     STATIONARY = 1
     NOT_CONVERGED = 2
     DIVERGED = 3
+    AMBIGUOUS = 4
 
     @property
     def label(self) -> str:
@@ -157,12 +160,16 @@ def train(
 def _lower_loss(first: TrainingResult, second: TrainingResult) -> TrainingResult:
     """Per trial, the result with the lower loss; a loss that is no number never wins over one that is."""
     take = second.loss.nan_to_num(nan=torch.inf) < first.loss.nan_to_num(nan=torch.inf)
-    steps = first.steps + second.steps
+    solved = (int(Outcome.CONVERGED), int(Outcome.AMBIGUOUS))
+    both = torch.isin(first.outcome, torch.tensor(solved, device=take.device)) & (
+        second.outcome == int(Outcome.CONVERGED)
+    )
+    outcome = torch.where(take, second.outcome, first.outcome)
     return TrainingResult(
         param=torch.where(take[:, None, None], second.param, first.param),
         loss=torch.where(take, second.loss, first.loss),
-        outcome=torch.where(take, second.outcome, first.outcome),
-        steps=steps,
+        outcome=torch.where(both, int(Outcome.AMBIGUOUS), outcome),
+        steps=first.steps + second.steps,
         start=torch.where(take, second.start, first.start),
     )
 
