@@ -465,7 +465,7 @@ def test_reengage_does_not_find_it_from_fewer(construction_type: type[Constructi
     problem = paper_problem(construction_type(dim, 0.9), "so", dim, num_transitions)
     result = fit(ReenGAGE(), problem)
     assert int((errors(result, problem) < RECOVERED).sum()) <= 2
-    assert int((result.outcome == Outcome.AMBIGUOUS).sum()) >= ENOUGH
+    assert int((result.outcome == Outcome.CONVERGED).sum()) >= ENOUGH
 
 
 @long_runs
@@ -516,7 +516,7 @@ def test_with_d_minus_1_transitions_a_reflection_stays_possible() -> None:
     found = int((errors(result, problem) < RECOVERED).sum())
     # A fair coin's 30 tosses lie outside 4..26 with probability 8.4e-6.
     assert 4 <= found <= 26
-    assert int((result.outcome == Outcome.CONVERGED).sum()) >= ENOUGH
+    assert int((result.outcome == Outcome.AMBIGUOUS).sum()) >= ENOUGH
 
 
 # --- what they cannot see ---------------------------------------------------------------------------------

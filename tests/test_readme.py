@@ -1,0 +1,65 @@
+"""What the README says, done as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from analysis.cli import _parser
+from analysis.config import SweepConfig
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+PYTHON = [code for language, code in BLOCKS if language == "python"]
+COMMANDS = [
+    line.split("#")[0].split()
+    for language, code in BLOCKS
+    if language == "sh"
+    for line in code.splitlines()
+    if line.startswith("reengage ")
+]
+
+
+@pytest.mark.parametrize("code", PYTHON, ids=range(len(PYTHON)))
+def test_every_block_of_python_runs(code: str, tmp_path: Path) -> None:
+    script = tmp_path / "block.py"
+    script.write_text(code)
+    names = runpy.run_path(str(script))
+    for name, value in names.items():
+        if name.startswith("test_"):
+            value()
+    assert set(names) - set(runpy.run_path(os.devnull))  # a block that defines nothing would be a mistake
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if "--help" not in c], ids=" ".join)
+def test_every_command_is_one(command: list[str]) -> None:
+    arguments = vars(_parser().parse_args(command[1:]))
+    config = SweepConfig(**{f.name: arguments[f.name] for f in fields(SweepConfig) if f.name in arguments})
+    assert config != SweepConfig()  # every example shows something
+
+
+def test_there_are_examples() -> None:
+    assert len(PYTHON) >= 2
+    assert len(COMMANDS) >= 3
+
+
+def test_every_path_that_is_named_exists() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", README) + re.findall(r'src="([^"]+)"', README)
+    assert links
+    for link in links:
+        assert (ROOT / link).exists(), link
+    tree = re.findall(r"^ {4,}\S.*$", README, re.MULTILINE)
+    for name in re.findall(r"\b(\w+\.py)\b", "\n".join(tree)):
+        assert list(ROOT.glob(f"*/{name}")) or list(ROOT.glob(f"*/*/{name}")), name
+
+
+def test_make_targets_are_there() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"make (\w+)", README):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
