@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -47,10 +48,6 @@ class _Parser(argparse.ArgumentParser):
         self.exit(EXIT_USAGE, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 
-class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Defaults shown, examples left as they are laid out."""
-
-
 def _integers(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
@@ -80,6 +77,13 @@ examples:
   reengage scale --group o --dims 2,4,8                 reflections allowed: ReenGAGE needs d
   reengage scale --dims 4,8,16 --optimizer gradient     another optimiser, another threshold
 
+columns of the report:
+  N50, N90      transitions at which the fitted success probability is 1/2 and 9/10
+  min N         smallest whole N with success probability at least 1/2; with a ~ it is N50 rounded up
+  theory        smallest N that determines the rotation; min/theory is the quotient of the two
+  ended by      settled: exact tests put N-1 below 1/2 and N above; precision: N50 is known well enough;
+                budget: trials spent (--trials at any one N, 12 times as many in all); censored: never reached 1/2
+
 Interrupt it at any time: finished trials are kept, and the same command goes on where it stopped.
 
 files in the run directory:
@@ -103,7 +107,7 @@ def _parser() -> _Parser:
         help="measure thresholds over d and compare them with theory",
         description=_SCALE_DESCRIPTION,
         epilog=_SCALE_EXAMPLES,
-        formatter_class=_HelpFormatter,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     _add_scale_arguments(scale)
@@ -140,10 +144,9 @@ def _add_scale_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(how, "optimizer", str, "NAME", f"Riemannian optimiser, part of what is measured: {', '.join(OPTIMIZERS)}")
     add(how, "minibatch", int, "M", "transitions a step (default: the whole buffer)")
-    add(how, "tau", float, "TAU", "Polyak rate of the target parameter, 0 < TAU <= 1")
     add(how, "max_steps", int, "S", "budget of optimiser steps of one descent run")
     much = parser.add_argument_group("how precisely")
-    add(much, "trials", int, "K", "most trials at any one N")
+    add(much, "trials", int, "K", "most trials at any one N; a search spends up to 12 times as many in all")
     add(much, "precision", float, "P", "stop a search when log N50 is known to within P, at 95 %% confidence")
     add(much, "batch_size", int, "B", "trials that run together; changes results in the last digits only")
     add(much, "seed", int, "SEED", "of all randomness")
@@ -153,11 +156,10 @@ def _add_scale_arguments(parser: argparse.ArgumentParser) -> None:
     )
     run.add_argument("--workers", type=int, metavar="W", help="processes (default: the cores of this machine)")
     add(run, "device", str, "DEV", "torch device of the learners")
-    run.add_argument("--quiet", action="store_true", help="no progress, only the report", default=False)
+    run.add_argument("--quiet", action="store_true", help="no progress, only the report")
     run.add_argument(
         "--strict",
         action="store_true",
-        default=False,
         help="exit with 1 if a threshold is censored, a trial diverged or ran out of steps, or theory is not confirmed",
     )
 
@@ -203,10 +205,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.run(arguments, console))
     except ConfigError as error:
         option = error.argument.replace("_", "-")
-        print(f"{prog}: error: argument --{option}: {str(error).split(': ', 1)[1]}", file=sys.stderr)  # noqa: T201
+        print(f"{prog}: error: argument --{option}: {str(error).split(': ', 1)[1]}", file=sys.stderr)
         return EXIT_USAGE
-    except StoreError as error:
-        print(f"{prog}: error: argument --out: {error}", file=sys.stderr)  # noqa: T201
+    except (StoreError, sqlite3.Error) as error:
+        # Also a disk that is full, in the middle of a run: what was committed is kept.
+        print(f"{prog}: error: argument --out: {error}", file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

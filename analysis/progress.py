@@ -88,7 +88,9 @@ class ProgressDisplay:
             self._console.print(f"{text} ({search.stopped})", highlight=False)
             self._last_line = now
         elif not self._console.is_terminal and now - self._last_line > _PLAIN_INTERVAL:
-            self._console.print(f"  ... {text}, now N={event.batch.num_transitions}; {left}", highlight=False)
+            self._console.print(
+                f"  ... {text}, now N={event.batch.num_transitions}{left and '; ' + left}", highlight=False
+            )
             self._last_line = now
         if event.batch is not None:
             text += f", N={event.batch.num_transitions}"

@@ -140,7 +140,9 @@ def _growth_line(learner: LearnerResults) -> str:
         return f"{learner.label}: no law fitted: {scaling.reason}"
     power = scaling.exponent
     low, high = ("…" if end is None else f"{end:.2f}" for end in (power.low, power.high))
-    weights = ", ".join(f"{fit.law.name} {fit.weight:.3f}" for fit in scaling.laws)
+    weights = ", ".join(
+        f"{fit.law.name} {fit.weight:.3f}" if fit.weight >= 0.001 else f"{fit.law.name} <0.001" for fit in scaling.laws
+    )
     best = scaling.best_fit
     own = "" if best is None else f" (the law {best.law.name} itself has slope {best.local_exponent:.2f} on these d)"
     return f"{learner.label}: exponent {power.value:.2f} [{low}, {high}]{own}; AIC weights: {weights}"

@@ -16,6 +16,15 @@ from proofs_check.identifiability import predicted_threshold, prediction_label
 
 __all__ = ["DECISIVE", "LearnerResults", "OutcomeCount", "SweepResults", "ThresholdRow", "Verdict"]
 
+FEWEST_DIMS, SMALLEST_SPAN = 5, 8.0
+"""Dimensions with a threshold, and largest over smallest of them, below which no order of growth is named.
+
+Over d = 2, 3, 4, 6 a constant times D + 1 passes between the same integers as d - 1.
+"""
+
+FITTING = 6.0
+"""AIC by which a free power law may beat the best candidate before the verdict says that no candidate fits."""
+
 DECISIVE = 0.95
 """AIC weight that the laws of one order must share before the verdict speaks of that order."""
 
@@ -214,21 +223,33 @@ def _laws(config: SweepConfig, learner: str) -> tuple[Law, ...]:
 def _learner_verdict(results: LearnerResults) -> Verdict:
     scaling = results.scaling
     expected = EXPECTED_ORDER.get(results.learner)
-    if scaling.best_fit is None or expected is None:
-        return Verdict("undecided", f"{results.label}: {scaling.reason or 'no prediction'}.")
-    weight = scaling.order_weights.get(expected, 0.0)
     best = scaling.best_fit
-    assert best is not None
+    if best is None or expected is None:
+        reason = scaling.reason or "no prediction"
+        return Verdict("undecided", f"{results.label}: {reason}; {results.against_theory}.")
+    known = scaling.informative_dims
+    if len(known) < FEWEST_DIMS or known[-1] < SMALLEST_SPAN * known[0]:
+        return Verdict(
+            "undecided",
+            f"{results.label}: d = {', '.join(map(str, known))} are too few or too close to tell orders of growth apart"
+            f" (needed: {FEWEST_DIMS}, the largest {SMALLEST_SPAN:g} times the smallest); {results.against_theory}.",
+        )
+    weight = scaling.order_weights.get(expected, 0.0)
     growth = {1: "linearly", 2: "quadratically"}
-    if weight >= DECISIVE:
+    power = scaling.exponent
+    if power is not None and power.aic + FITTING < best.aic:
+        status, words = "undecided", f"follows none of the laws (a power {power.value:.2f} of d fits better)"
+    elif weight >= DECISIVE:
         status, words = "agrees", f"grows {growth[expected]} with d"
     elif max(scaling.order_weights.values()) >= DECISIVE:
         order = max(scaling.order_weights, key=lambda k: scaling.order_weights[k])
         status, words = "disagrees", f"grows {growth[order]} with d, not {growth[expected]}"
     else:
         status, words = "undecided", "grows at an order that the data leave open"
+    ties = [fit.law.name for fit in scaling.laws if fit is not best and fit.weight > 0.99 * best.weight]
+    tie = f", as well as {', '.join(ties)}" if ties else ""
     return Verdict(
         status,
-        f"{results.label}'s threshold {words}: N50 ≈ {best.constant:.2f} × ({best.law.name}) fits best, "
+        f"{results.label}'s threshold {words}: N50 ≈ {best.constant:.2f} × ({best.law.name}) fits best{tie}, "
         f"laws of that order have AIC weight {scaling.order_weights[best.law.order]:.3f}; {results.against_theory}.",
     )

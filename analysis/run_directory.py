@@ -48,6 +48,8 @@ class RunDirectory:
                 raise ConfigError("out", str(path), "it is a file; expected a directory")
             if path.is_dir() and any(path.iterdir()) and not self.store_path.exists():
                 raise ConfigError("out", str(path), "the directory is not empty and holds no run")
+            if self.figures.exists() and not self.figures.is_dir():
+                raise ConfigError("out", str(path), f"{self.figures} is in the way; expected a directory")
             existing = next(p for p in (path, *path.absolute().parents) if p.exists())
         except OSError as error:
             raise ConfigError("out", str(path), f"it cannot be used ({error.strerror})") from None

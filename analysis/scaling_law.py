@@ -212,9 +212,7 @@ def fit_scaling(counts: Mapping[int, Counts], laws: Sequence[Law] = CANDIDATE_LA
         raise ValueError(f"laws are {[law.name for law in laws]}; at least one is needed, with distinct names")
     informative = tuple(d for d in dims if _crosses(counts[d]))
     if len(informative) < 3:
-        reason = (
-            f"only {len(informative)} of {len(dims)} dimensions have success on both sides of 1/2; three are needed"
-        )
+        reason = f"a law needs a threshold at three dimensions or more, and there are {len(informative)}"
         return Scaling(dims, informative, reason=reason)
     problem = _Problem(dims, [DimensionLikelihood(counts[d]) for d in dims])
     drop = 0.5 * float(chdtri(1, 1.0 - level))

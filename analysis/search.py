@@ -4,10 +4,12 @@ The search knows nothing of theory. It doubles N from 1 until learners succeed, 
 trisection (down to neighbouring integers where success jumps), and then spends trials where they tell most
 about N₅₀, until one of its stopping rules holds:
 
-* ``precision``  the 95 % interval of log N₅₀ has a half-width of at most the precision asked for;
-* ``settled``    two neighbouring integers lie, statistically, on either side of 1/2;
+* ``precision``  the 95 % interval of log N₅₀ has a half-width of at most the precision asked for, and some N lies
+  surely below 1/2 and some surely above;
+* ``settled``    two neighbouring integers lie, statistically, on either side of 1/2 (where trials have decided N − 1 or
+  N − 2 below and N above, the integers between them are tried before anything else);
 * ``budget``     the trials are spent, in all or at every N that would still tell something;
-* ``censored``   no N up to the largest allowed reaches success probability 1/2.
+* ``censored``   success is above 1/2 at N = 1 already, or no N up to the largest allowed reaches 1/2.
 
 Decisions depend on complete rounds only, never on which batch finished first, so a search takes the same path
 on any number of workers, and after any interruption. Every batch draws fresh trial indices: the outcomes of
@@ -17,13 +19,13 @@ one search are independent, as the likelihood of :mod:`analysis.threshold` assum
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from scipy.stats import binomtest
 
 from analysis.config import SweepConfig
-from analysis.threshold import Counts, Threshold, fit_threshold
+from analysis.threshold import Counts, Threshold, decided_bracket, fit_threshold
 from analysis.trial import Batch, TrialRow
 
 __all__ = ["ThresholdSearch"]
@@ -36,6 +38,12 @@ _SCOUTS = 12
 
 _DECIDED = 0.05
 """p-value of an exact test against 1/2 below which a bracket's end counts as decided."""
+
+_EVIDENCE = 0.025
+"""Level of the exact tests that must put some N below 1/2 and some N above before a fit's precision is believed."""
+
+_SMALLEST_SLOPE = 0.5
+"""Flatter curves are searched as if they had this slope: their quantiles are out of reach."""
 
 _SIDES = (0.3, 0.7)
 """Success probabilities at which refinement spends its trials: close to 1/2, yet on both sides of it."""
@@ -74,14 +82,14 @@ class ThresholdSearch:
     @property
     def largest(self) -> int:
         """The largest N that the search is willing to try: far above every law under discussion."""
-        return 64 * self.dim**2
+        return max(64, 8 * self.dim**2)
 
     def next_round(self) -> list[Batch]:
         """The batches to run next; none when the search is over (``stopped`` says why)."""
         if self.stopped:
             return []
         doubling = not any(self._above_half(n) for n in self.cells)
-        count = min(_SCOUTS, self.config.batch_size) if doubling else self.config.batch_size
+        count = min(_SCOUTS, self._batch_size) if doubling else self._batch_size
         return [self._batch(size, count) for size in self._bracketing() or self._refining()]
 
     def record(self, batches: Sequence[Batch], rows: Sequence[Sequence[TrialRow]]) -> None:
@@ -133,52 +141,66 @@ class ThresholdSearch:
         return sorted(n for n in inner if low < n < high)
 
     def _refining(self) -> list[int]:
-        """One size on either side of 1/2, or none once a stopping rule holds."""
+        """Up to two sizes that tell most about N₅₀, or none once a stopping rule holds."""
         if self.stopped:
             return []
-        fit = self.threshold = fit_threshold(Counts.from_cells(self.cells))
+        counts = Counts.from_cells(self.cells)
+        fit = self.threshold = fit_threshold(counts)
+        below, above = decided_bracket(counts, _EVIDENCE)
         if fit.settled:
             self.stopped = "settled"
-        elif not fit.censored and fit.half_width <= self.config.precision:
+        elif self.spent + 2 * self._batch_size > self.config.budget:
+            self.stopped = "budget"
+        elif fit.censored == "left":
+            return self._or_stop([n for n in (1,) if self._free(n)], "censored")
+        elif above is None:
+            # Success has been seen, but nowhere surely more often than not: more trials, then more transitions.
+            top = max(self.cells)
+            return self._or_stop([n for n in (top, 2 * top) if self._free(n) and n <= self.largest][:1], "budget")
+        elif open_integers := self._open_integers(counts):
+            return open_integers
+        elif below and not fit.censored and fit.half_width <= self.config.precision:
             self.stopped = "precision"
-        elif self.spent + 2 * self.config.batch_size > self.config.budget:
-            self.stopped = "budget"
-        if self.stopped:
-            return []
-        sizes = self._informative_sizes(fit)
+        return [] if self.stopped else self._or_stop(self._informative_sizes(fit), "budget")
+
+    def _or_stop(self, sizes: list[int], reason: str) -> list[int]:
+        """The sizes; if there are none, the search is over."""
         if not sizes:
-            self.stopped = "budget"
+            self.stopped = reason
         return sizes
 
+    def _open_integers(self, counts: Counts) -> list[int]:
+        """The integers, at most two, between a decided N below 1/2 and one above it, that may still take a batch."""
+        below, above = decided_bracket(counts)
+        if above is None or not 2 <= above - below <= 3:
+            return []
+        return [n for n in range(below + 1, above) if self._free(n)]
+
+    @property
+    def _batch_size(self) -> int:
+        return min(self.config.batch_size, self.config.trials)
+
+    def _free(self, num_transitions: int) -> bool:
+        """Whether a size may take another batch."""
+        _, trials = self.cells.get(num_transitions, (0, 0))
+        return trials + self._batch_size <= self.config.trials
+
     def _informative_sizes(self, fit: Threshold) -> list[int]:
-        """Integers near the fitted crossing that may still take a batch, nearest first, one a side."""
-        slope = fit.slope if fit.slope is not None and fit.slope > 0 else 1.0
+        """Integers near the fitted crossing that may still take a batch: one a side if possible, at most two."""
+        slope = max(fit.slope or 1.0, _SMALLEST_SLOPE)
         centre = math.log(fit.n50)
 
-        def probability(num_transitions: int) -> float:
-            return 1 / (1 + math.exp(-slope * (math.log(num_transitions) - centre)))
-
-        def place(target: float) -> float:
-            return math.exp(centre + math.log(target / (1 - target)) / slope)
-
-        def free(num_transitions: int) -> bool:
-            _, trials = self.cells.get(num_transitions, (0, 0))
-            return trials + self.config.batch_size <= max(self.config.trials, self.config.batch_size)
+        def place(probability: float) -> float:
+            exponent = centre + math.log(probability / (1 - probability)) / slope
+            return math.exp(min(exponent, math.log(self.largest)))
 
         lower, upper = place(_SIDES[0]), place(_SIDES[1])
-        sizes: list[int] = []
-        size = max(1, math.floor(lower))
-        while size >= 1 and (free_here := free(size)) is False and probability(size) >= _WORTHWHILE[0]:
-            size -= 1
-        if size >= 1 and free_here:
-            sizes.append(size)
-        size = max(math.ceil(upper), sizes[-1] + 1 if sizes else 1)
-        while not free(size) and probability(size) <= _WORTHWHILE[1]:
-            size += 1
-        if free(size):
-            sizes.append(size)
-        if len(sizes) < 2:
-            between = range(math.ceil(lower), math.floor(upper) + 1)
-            spare = sorted((n for n in between if n not in sizes and free(n)), key=lambda n: abs(math.log(n) - centre))
-            sizes.extend(spare[: 2 - len(sizes)])
-        return sorted(sizes)
+        left = range(max(1, math.floor(lower)), max(1, math.floor(place(_WORTHWHILE[0]))) - 1, -1)
+        right = range(math.ceil(upper), math.ceil(place(_WORTHWHILE[1])) + 1)
+        sizes = [n for n in (self._first_free(left), self._first_free(right)) if n is not None]
+        between = sorted(range(math.ceil(lower), math.floor(upper) + 1), key=lambda n: abs(math.log(n) - centre))
+        spare = [n for n in between if n not in sizes and self._free(n)]
+        return sorted({*sizes, *spare[: 2 - len(sizes)]})
+
+    def _first_free(self, sizes: Iterable[int]) -> int | None:
+        return next((n for n in sizes if self._free(n)), None)

@@ -80,11 +80,17 @@ class Store:
         self._connection.execute("COMMIT")
 
     def _check(self, config: SweepConfig) -> None:
+        (health,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        if health != "ok":
+            raise StoreError(f"{self.path}: is damaged ({health.splitlines()[0]}); it was left as it is")
         meta = dict(self._connection.execute("SELECT name, value FROM meta"))
-        schema = json.loads(meta.get("schema", "null"))
+        try:
+            schema = json.loads(meta["schema"])
+            stored: dict[str, Any] = dict(json.loads(meta["config"]))
+        except (KeyError, TypeError, ValueError):
+            raise StoreError(f"{self.path}: does not say which run it holds; it was left as it is") from None
         if schema != SCHEMA:
             raise StoreError(f"{self.path}: has schema {schema}, this program writes schema {SCHEMA}")
-        stored: dict[str, Any] = json.loads(meta["config"])
         wanted = config.resolved()
         for name in sorted(wanted.keys() | stored.keys()):
             if stored.get(name) != wanted.get(name):
@@ -94,7 +100,11 @@ class Store:
                 )
 
     def load(self, batch: Batch) -> list[TrialRow] | None:
-        """The rows of a batch, or None if it has not been finished."""
+        """The rows of a batch, or None if it has not been finished.
+
+        Raises:
+            StoreError: if some rows of the batch are there and others are not.
+        """
         keys = batch.trial_keys()
         marks = ",".join("?" * len(keys))
         rows = [
@@ -103,7 +113,9 @@ class Store:
                 f"SELECT {', '.join(_COLUMNS)} FROM trials WHERE key IN ({marks}) ORDER BY trial", keys
             )
         ]
-        return rows if len(rows) == len(keys) else None
+        if rows and len(rows) < len(keys):
+            raise StoreError(f"{self.path}: holds a part of a batch, which this program never writes; it is damaged")
+        return rows or None
 
     def save(self, batch: Batch, rows: Sequence[TrialRow]) -> None:
         """Write a finished batch, whole or not at all."""
@@ -124,15 +136,6 @@ class Store:
     def __len__(self) -> int:
         (count,) = self._connection.execute("SELECT count(*) FROM trials").fetchone()
         return int(count)
-
-    def cells(self) -> list[tuple[str, int, int, int, int]]:
-        """(learner, dim, num_transitions, successes, trials) of every cell, in that order."""
-        return list(
-            self._connection.execute(
-                "SELECT learner, dim, num_transitions, sum(success), count(*) FROM trials"
-                " GROUP BY learner, dim, num_transitions ORDER BY learner, dim, num_transitions"
-            )
-        )
 
     def outcomes(self) -> list[tuple[str, str, int, int, int]]:
         """(learner, outcome, start, success, trials): how many trials ended how."""

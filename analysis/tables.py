@@ -152,6 +152,11 @@ def _or_dash(value: float | None, form: Callable[[float], str] = str) -> str:
     return "–" if value is None else form(value)
 
 
+def _smallest(row: ThresholdRow) -> str:
+    """The smallest N, marked where it is the rounded-up N₅₀ and not settled by trials."""
+    return ("" if row.threshold.settled else "~") + _or_dash(row.threshold.smallest_n)
+
+
 def terminal_table(learner: LearnerResults) -> Table:
     """A learner's thresholds beside the predictions."""
     table = Table(
@@ -162,7 +167,7 @@ def terminal_table(learner: LearnerResults) -> Table:
         title_justify="left",
         title_style="bold",
     )
-    for heading in ("d", "N50  [95 %]", "N90", "min N", "theory", "ratio", "trials"):
+    for heading in ("d", "N50  [95 %]", "N90", "min N", "theory", "min/theory", "trials"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("ended by", no_wrap=True)
     for row in learner.thresholds:
@@ -170,7 +175,7 @@ def terminal_table(learner: LearnerResults) -> Table:
             str(row.dim),
             _interval(row),
             _or_dash(row.threshold.n90, count_text),
-            _or_dash(row.threshold.smallest_n),
+            _smallest(row),
             _or_dash(row.predicted),
             _or_dash(row.ratio, "{:.2f}".format),
             str(row.threshold.trials),
@@ -206,7 +211,7 @@ def _latex_cells(row: ThresholdRow) -> list[str]:
     low, high = ("" if end is None else count_text(end) for end in (threshold.n50_low, threshold.n50_high))
     return [
         "--" if threshold.censored == "undetermined" else f"${sign}{count_text(threshold.n50)}$",
-        f"[{low}, {high}]" if low or high else "--",
+        f"[{low or '--'}, {high or '--'}]" if low or high else "--",
         "--" if threshold.smallest_n is None else str(threshold.smallest_n),
         "--" if row.predicted is None else str(row.predicted),
     ]

@@ -8,8 +8,7 @@ Thresholds are sharp, so the counts are often *separated* (no success at N = 6, 
 maximum-likelihood slope is infinite. The fit is therefore the Firth fit [1]: the maximum of the likelihood times
 Jeffreys' prior |I(β0, β)|^½, finite for separated data too. Its intervals are profile penalised-likelihood
 intervals [2]: all x50 at which the maximum over β lies within χ²₁(level)/2 of the overall maximum. The information
-matrix is that of the two-parameter model, whatever x50 is held at; its determinant does not depend on whether the
-model is written with x50 or with the intercept β0 = −β·x50.
+matrix is that of the two-parameter model in (β0, β), β0 = −β·x50, whatever x50 is held at.
 
 Two statements need no curve. *Censoring*: success fractions that stay on one side of 1/2 bound N50 on one side
 only. *The smallest N*: the least integer with success probability at least 1/2, found by isotonic regression and
@@ -46,6 +45,7 @@ __all__ = [
     "Counts",
     "Threshold",
     "constant_log_likelihood",
+    "decided_bracket",
     "fit_threshold",
     "penalised_profile",
     "profile_log_likelihood",
@@ -62,6 +62,9 @@ SETTLE_LEVEL = 1e-3
 
 BRACKET_FACTOR = 100.0
 """Interval ends are sought within this factor of the tested numbers of transitions; beyond it a side is open."""
+
+_CONTRADICTION = 6.0
+"""Log likelihood that the estimate may miss against the best curve with strays before it is given up."""
 
 _LOG_2 = math.log(2.0)
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
@@ -142,8 +145,8 @@ class Threshold:
             between which the isotonic regression crosses 1/2 (or the one that there is), with an open interval.
         n50_low: lower end of the interval; None if open.
         n50_high: upper end of the interval; None if open.
-        n90: N at which the fitted success probability is 9/10; None without a fit.
-        slope: β, the slope of logit P in log N; None without a fit.
+        n90: N at which the fitted success probability is 9/10; None without a fit, or beyond the largest tested N.
+        slope: β, the slope of logit P in log N; None without a fit that the decided N allow.
         smallest_n: least integer N with success probability at least 1/2; None if no tested N reaches 1/2 or if
             undetermined. If censored "left" it is an upper bound, like ``n50``, unless ``settled``.
         censored: "" for a fitted threshold; "left" if more than half of the trials succeed at every tested N (N50 is at
@@ -192,9 +195,11 @@ def success_probability(num_transitions: FloatArray, n50: float, slope: float) -
 def fit_threshold(counts: Counts, level: float = 0.95, settle_level: float = SETTLE_LEVEL) -> Threshold:
     """Estimate the threshold from counts.
 
-    The interval of an uncensored threshold is the profile penalised-likelihood interval for β ≥ 0 (the hull, should
-    the set be disconnected). The closed end of a censored threshold's interval is distribution-free: it assumes only
-    that success does not fall with N (see :func:`_bound_from_above`).
+    The interval of an uncensored threshold is the profile penalised-likelihood interval for β ≥ 0 (the hull, should the
+    set be disconnected), except in two cases, which take the profile-likelihood interval with a few strays allowed: a
+    jump, of which that is the whole gap between its two N, and an estimate that it contradicts, which it replaces.
+    The closed end of a censored threshold's interval is distribution-free: it assumes only that success does not fall
+    with N (see :func:`_bound_from_above`).
 
     Args:
         counts: successes and trials by N.
@@ -224,19 +229,107 @@ def fit_threshold(counts: Counts, level: float = 0.95, settle_level: float = SET
         below, above = _isotonic_crossing(counts)
         centre = math.sqrt((below or above or 1) * (above or below))
         return _without_fit(counts, "undetermined", centre, None, None, None, settle_level)
-    low, high = _profile_interval(counts, fit, level)
-    smallest_n = _smallest_n(counts, math.exp(fit.x50), settle_level)
+    n50 = math.exp(fit.x50)
+    low, high = (None if end is None else math.exp(end) for end in _profile_interval(counts, fit, level))
+    likely = _likely(counts, level, fit.x50)
+    slope: float | None = fit.slope
+    if likely.contradicts:
+        # Strays far from a steep rise have flattened the curve until its crossing contradicts the counts.
+        n50, low, high, slope = likely.best, likely.low, likely.high, None
+    elif likely.jump:
+        low, high = likely.low, likely.high
+        if n50 < (low or 0.0) or n50 > (high or math.inf):
+            n50, slope = likely.best, None
+    smallest, largest = counts.num_transitions[0], counts.num_transitions[-1]
+    if n50 < smallest:  # the curve crosses where nothing was tried: a bound, as if no tested N were below 1/2
+        bound = None if high is None else max(high, float(smallest))
+        return _without_fit(counts, "left", float(smallest), None, bound, smallest, settle_level)
+    if n50 > largest:
+        bound = None if low is None else min(low, float(largest))
+        return _without_fit(counts, "right", float(largest), bound, None, None, settle_level)
+    smallest_n = _smallest_n(counts, n50, settle_level)
     return Threshold(
-        n50=math.exp(fit.x50),
-        n50_low=None if low is None else math.exp(low),
-        n50_high=None if high is None else math.exp(high),
-        n90=math.exp(fit.x50 + math.log(9.0) / fit.slope),
-        slope=fit.slope,
+        n50=n50,
+        n50_low=low,
+        n50_high=high,
+        n90=_extrapolated_no_farther(n50, slope, largest),
+        slope=slope,
         smallest_n=smallest_n,
         censored="",
         settled=_settled(counts, smallest_n, settle_level),
         trials=sum(counts.trials),
     )
+
+
+def _extrapolated_no_farther(n50: float, slope: float | None, largest: int) -> float | None:
+    """N90 of a curve, or None without a curve or beyond what was tried."""
+    if slope is None or math.log(n50) + math.log(9.0) / slope > math.log(largest):
+        return None
+    return n50 * 9.0 ** (1.0 / slope)
+
+
+@dataclass(frozen=True)
+class _Likely:
+    """N50 by the likelihood with strays.
+
+    Attributes:
+        low: lower end of the profile interval; None where open.
+        best: the maximum; the middle of a flat one.
+        high: upper end; None where open.
+        jump: whether the maximum is flat, as it is where the likeliest curve is a jump.
+        contradicts: whether it is more than exp(6) times as likely as the estimate that it was asked about.
+    """
+
+    low: float | None
+    best: float
+    high: float | None
+    jump: bool
+    contradicts: bool
+
+
+def _likely(counts: Counts, level: float, x50: float) -> _Likely:
+    """The profile-likelihood interval of N50 with a few strays allowed, and what it says of an estimate log N50 = x50.
+
+    Where the likeliest curve is a jump its maximum is flat: the data identify nothing but the gap that it lies in. Then
+    this, and not the penalised interval, which Jeffreys' prior draws to the middle of the gap, is the honest one.
+    """
+    log_n = counts.log_num_transitions
+    tail = np.geomspace(1e-9, math.log(BRACKET_FACTOR), 14)
+    inner = [np.linspace(a + 1e-9, b - 1e-9, 15) for a, b in pairwise(log_n)]
+    x = np.sort(np.concatenate([log_n[0] - tail[::-1], *inner, log_n[-1] + tail, [x50]]))
+    value = profile_log_likelihood(counts, x, STRAYS)
+    fall = value - (float(np.max(value)) - 0.5 * float(chdtri(1, 1.0 - level)))
+    accepted = np.flatnonzero(fall >= 0.0)
+    first, last = int(accepted[0]), int(accepted[-1])
+
+    def end(inside: int, outside: int) -> float:
+        return math.exp(float(x[inside] + (x[outside] - x[inside]) * fall[inside] / (fall[inside] - fall[outside])))
+
+    flat = x[value >= np.max(value) - 1e-9]
+    return _Likely(
+        low=None if first == 0 else end(first, first - 1),
+        best=math.exp(0.5 * float(flat[0] + flat[-1])),
+        high=None if last == len(x) - 1 else end(last, last + 1),
+        jump=len(flat) > 2,
+        contradicts=float(np.max(value) - value[np.searchsorted(x, x50)]) > _CONTRADICTION,
+    )
+
+
+def decided_bracket(counts: Counts, level: float = SETTLE_LEVEL) -> tuple[int, int | None]:
+    """The largest tested N decided to be below 1/2 and the smallest decided to be above, each by an exact test.
+
+    Args:
+        counts: successes and trials by N.
+        level: of each one-sided binomial test.
+
+    Returns:
+        (0, None) where no N is decided on that side, or where decided ones contradict each other.
+    """
+    cells = list(zip(counts.num_transitions, counts.successes, counts.trials, strict=True))
+    below = [n for n, s, t in cells if binomtest(s, t, 0.5, alternative="less").pvalue <= level]
+    above = [n for n, s, t in cells if binomtest(s, t, 0.5, alternative="greater").pvalue <= level]
+    bracket = (below[-1] if below else 0, above[0] if above else None)
+    return bracket if bracket[1] is None or bracket[0] < bracket[1] else (0, None)
 
 
 def penalised_profile(
@@ -277,7 +370,15 @@ def penalised_profile(
     return _penalised_log_likelihood(counts, x, slope[:, None])[:, 0], slope
 
 
-STRAYS: tuple[tuple[float, float], ...] = tuple((low, high) for low in (0.0, 0.03, 0.1) for high in (0.0, 0.03, 0.1))
+STRAYS: tuple[tuple[float, float], ...] = (
+    (0.0, 0.0),
+    (0.03, 0.0),
+    (0.0, 0.03),
+    (0.03, 0.03),
+    (0.1, 0.0),
+    (0.0, 0.1),
+    (0.1, 0.1),
+)
 """Shares (γ, λ) of stray outcomes: successes by luck far below the threshold, failures far above it.
 
 Both happen. One transition short of what identifies U, ReenGAGE's solutions form a circle, of which a share of

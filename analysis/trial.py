@@ -123,7 +123,9 @@ def run_batch(batch: Batch) -> list[TrialRow]:
         group,
         transitions,
         initial_param,
-        minibatch_seed=np.random.SeedSequence(config.seed, spawn_key=(dim, batch.num_transitions, _MINIBATCH)),
+        minibatch_seed=np.random.SeedSequence(
+            config.seed, spawn_key=(dim, batch.num_transitions, batch.first_trial, _MINIBATCH)
+        ),
     )
 
     sound = result.param.isfinite().all(-1).all(-1)

@@ -15,6 +15,8 @@ from analysis.cli import main
 BAD = [
     (["--dims", "0"], "--dims", "0"),
     (["--dims", "4,x"], "--dims", "'4,x'"),
+    (["--dims", "99999999999"], "--dims", "99999999999"),
+    (["--tau", "0.1"], "--tau", "0.1"),
     (["--dims", ""], "--dims", "''"),
     (["--dims", "4,4"], "--dims", "[4, 4]"),
     (["--learners", "foo"], "--learners", "'foo'"),
@@ -96,6 +98,13 @@ def test_out_that_holds_something_else(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["scale", "--dims", "2", "--out", str(tmp_path)]) == 2
     assert "is not empty and holds no run" in one_line(capsys)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_file_in_the_place_of_the_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "figures").write_text("mine")
+    (tmp_path / "sweep.sqlite").write_text("")
+    assert main(["scale", "--dims", "2", "--out", str(tmp_path)]) == 2
+    assert "is in the way" in one_line(capsys)
 
 
 def snapshot(directory: Path) -> dict[str, bytes]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Any
 
 import pytest
 
-from analysis.config import ConfigError, SweepConfig, canonical_json
+from analysis.config import ConfigError, SweepConfig
 
 BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"dims": (0,)}, "dims", "0"),
@@ -31,8 +30,8 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"discount": -0.1}, "discount", "-0.1"),
     ({"alpha": float("inf")}, "alpha", "inf"),
     ({"alpha": 0.0}, "alpha", "0.0"),
-    ({"tau": 0.0}, "tau", "0.0"),
-    ({"tau": 1.5}, "tau", "1.5"),
+    ({"dims": (99_999_999_999,)}, "dims", "99999999999"),
+    ({"device": "meta"}, "device", "'meta'"),
     ({"precision": 0.0}, "precision", "0.0"),
     ({"steps_per_goal": 0}, "steps_per_goal", "0"),
     ({"optimizer": "adam"}, "optimizer", "'adam'"),
@@ -65,16 +64,6 @@ def test_the_defaults_are_those_of_the_command() -> None:
     assert (config.trials, config.seed, config.epsilon, config.precision) == (100, 0, 0.01, 0.05)
 
 
-def test_the_resolved_configuration_reads_back() -> None:
-    config = SweepConfig(dims=(3, 5), minibatch=8, optimizer="heavy-ball", seed=7)
-    assert SweepConfig.from_dict(json.loads(canonical_json(config.resolved()))) == config
-
-
-def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"^dimms: \[3\] is not allowed; expected one of: alpha, "):
-        SweepConfig.from_dict({"dimms": [3]})
-
-
 def test_every_field_changes_the_hash() -> None:
     other: dict[str, Any] = {
         "construction": "no-reward-gradient",
@@ -86,7 +75,6 @@ def test_every_field_changes_the_hash() -> None:
         "epsilon": 0.02,
         "discount": 0.8,
         "alpha": 2.0,
-        "tau": 0.1,
         "steps_per_goal": 2,
         "optimizer": "gradient",
         "max_steps": 10,

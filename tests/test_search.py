@@ -112,3 +112,36 @@ def test_trials_are_not_wasted() -> None:
     assert {search.stopped for search in searches} == {"precision"}
     doubling = 12 * 8
     assert max(search.spent for search in searches) <= 2 * least + doubling
+
+
+@pytest.mark.parametrize("plateau", [0.42, 0.46])
+def test_a_plateau_below_a_half_is_never_a_precise_threshold(plateau: float) -> None:
+    for seed in range(6):
+        search, asked = run(lambda n: plateau if n >= 8 else 0.0, dim=4, seed=seed)
+        assert search.stopped in ("budget", "censored")
+        assert max(batch.num_transitions for batch in asked) <= search.largest
+
+
+@pytest.mark.parametrize("plateau", [0.5, 0.55])
+def test_a_plateau_at_a_half_ends_within_bounds(plateau: float) -> None:
+    for seed in range(4):
+        search, asked = run(lambda n: plateau if n >= 8 else 0.0, dim=4, seed=seed)
+        assert search.spent <= search.config.budget
+        assert max(batch.num_transitions for batch in asked) <= search.largest
+        if search.stopped in ("precision", "settled"):
+            assert search.threshold is not None
+            # Success jumps from 0 to the plateau at N = 8; a plateau this close to 1/2 can be mistaken for it later.
+            assert search.threshold.n50 >= 7
+
+
+def test_a_rise_that_takes_decades_ends_within_bounds() -> None:
+    search, asked = run(lambda n: 1 / (1 + (20 / n) ** 0.15), dim=4)
+    assert search.spent <= search.config.budget
+    assert max(batch.num_transitions for batch in asked) <= search.largest
+
+
+@pytest.mark.parametrize("trials", [1, 7, 30])
+def test_no_cell_gets_more_trials_than_allowed(trials: int) -> None:
+    search, _ = run(logistic(12.0, 4.0), trials=trials)
+    assert max(spent for _, spent in search.cells.values()) <= trials
+    assert search.spent <= 12 * trials

@@ -91,3 +91,41 @@ def test_a_second_driver_is_refused_until_the_first_is_gone(tmp_path: Path) -> N
 def test_a_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError):
         Store(tmp_path, CONFIG)
+
+
+def test_a_damaged_store_is_named_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    with Store(path, CONFIG) as store:
+        for n in range(4, 60):
+            store.save(Batch(CONFIG, "ddpg", 3, n, first_trial=0, count=2), ROWS)
+    data = bytearray(path.read_bytes())
+    data[3 * 4096 : 4 * 4096] = b"\xff" * 4096
+    path.write_bytes(data)
+    with pytest.raises(StoreError, match=r"is damaged|is not a usable store"):
+        Store(path, CONFIG)
+    assert path.read_bytes() == bytes(data)
+
+
+@pytest.mark.parametrize("value", ["not json", "[1]", None])
+def test_a_store_that_does_not_say_what_it_holds_is_refused(value: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    Store(path, CONFIG).close()
+    with sqlite3.connect(path) as connection:
+        if value is None:
+            connection.execute("DELETE FROM meta WHERE name = 'config'")
+        else:
+            connection.execute("UPDATE meta SET value = ? WHERE name = 'config'", (value,))
+    connection.close()
+    with pytest.raises(StoreError, match="does not say which run it holds"):
+        Store(path, CONFIG)
+
+
+def test_a_part_of_a_batch_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    with Store(path, CONFIG) as store:
+        store.save(BATCH, ROWS)
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM trials WHERE trial = 1")
+    connection.close()
+    with Store(path, CONFIG) as store, pytest.raises(StoreError, match="a part of a batch"):
+        store.load(BATCH)

@@ -165,3 +165,19 @@ def test_keys_name_the_trial_and_everything_that_its_result_depends_on() -> None
     ]
     keys = [key for variant in variants for key in variant.trial_keys()]
     assert len(set(keys)) == len(keys)
+
+
+def test_a_good_policy_of_a_learner_that_did_not_finish_is_no_success() -> None:
+    """The rule is about the learner, not about luck: it has to know that it is done."""
+    easy = batch("reengage", 3, 30, count=8)
+    hurried = dataclasses.replace(easy, config=dataclasses.replace(easy.config, max_steps=20))
+    rows = run_batch(hurried)
+    unfinished = [row for row in rows if row.outcome == "not_converged"]
+    assert any(row.uniform_regret is not None and row.uniform_regret <= 0.01 for row in unfinished)
+    assert not any(row.success for row in unfinished)
+
+
+@pytest.mark.parametrize("optimizer", ["heavy-ball", "gradient"])
+def test_minibatches_learn_too(optimizer: str) -> None:
+    rows = run_batch(batch("reengage", 3, 12, count=6, optimizer=optimizer, minibatch=4, max_steps=4000))
+    assert sum(row.success for row in rows) >= 4

@@ -217,11 +217,14 @@ def _descend(
         final_outcome[trials] = int(outcome)
         final_steps[trials] = step
 
+    def evaluate(rows: Tensor | None) -> tuple[Tensor, Tensor]:
+        loss, euclidean = objective.loss_and_gradient(param, target_param, rows)
+        return loss, hypothesis_class.tangent(param, euclidean)
+
     for step in range(settings.max_steps + 1):
         looking = step % _CHECK_EVERY == 0 or step == settings.max_steps
-        rows = None if batches is None or looking else next(batches)
-        loss, euclidean = objective.loss_and_gradient(param, target_param, rows)
-        gradient = hypothesis_class.tangent(param, euclidean)
+        if looking or batches is None:
+            loss, gradient = evaluate(None)
         if looking:
             finite = loss.isfinite() & tangent_norm(gradient).isfinite()
             converged = finite & (loss <= settings.loss_tolerance * initial_loss)
@@ -244,6 +247,8 @@ def _descend(
                 optimizer.trials(going)
                 if len(active) == 0:
                     break
+        if batches is not None:
+            loss, gradient = evaluate(next(batches))
         param = hypothesis_class.retract(param, optimizer.step(loss, gradient))
         if objective.depends_on_target:
             target_param = hypothesis_class.project((1 - settings.tau) * target_param + settings.tau * param)
