@@ -80,7 +80,7 @@ examples:
 columns of the report:
   N50, N90      transitions at which the fitted success probability is 1/2 and 9/10
   min N         smallest whole N with success probability at least 1/2; with a ~ it is N50 rounded up
-  theory        smallest N that determines the rotation; min/theory is the quotient of the two
+  theory        smallest N that determines the rotation; ratio is min N over theory
   ended by      settled: exact tests put N-1 below 1/2 and N above; precision: N50 is known well enough;
                 budget: trials spent (--trials at any one N, 12 times as many in all); censored: never reached 1/2
 

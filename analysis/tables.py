@@ -167,7 +167,7 @@ def terminal_table(learner: LearnerResults) -> Table:
         title_justify="left",
         title_style="bold",
     )
-    for heading in ("d", "N50  [95 %]", "N90", "min N", "theory", "min/theory", "trials"):
+    for heading in ("d", "N50  [95 %]", "N90", "min N", "theory", "ratio", "trials"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("ended by", no_wrap=True)
     for row in learner.thresholds:

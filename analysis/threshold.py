@@ -198,8 +198,9 @@ def fit_threshold(counts: Counts, level: float = 0.95, settle_level: float = SET
     The interval of an uncensored threshold is the profile penalised-likelihood interval for β ≥ 0 (the hull, should the
     set be disconnected), except in two cases, which take the profile-likelihood interval with a few strays allowed: a
     jump, of which that is the whole gap between its two N, and an estimate that it contradicts, which it replaces.
-    The closed end of a censored threshold's interval is distribution-free: it assumes only that success does not fall
-    with N (see :func:`_bound_from_above`).
+    Where the smallest N is settled the interval is from N − 1 to N, whatever the curve. The closed end of a censored
+    threshold's interval is distribution-free: it assumes only that success does not fall with N (see
+    :func:`_bound_from_above`).
 
     Args:
         counts: successes and trials by N.
@@ -248,6 +249,11 @@ def fit_threshold(counts: Counts, level: float = 0.95, settle_level: float = SET
         bound = None if low is None else min(low, float(largest))
         return _without_fit(counts, "right", float(largest), bound, None, None, settle_level)
     smallest_n = _smallest_n(counts, n50, settle_level)
+    settled = _settled(counts, smallest_n, settle_level)
+    if settled:  # success passes 1/2 between these two integers, and trials at integers say no more than that
+        low, high = (float(smallest_n - 1) if smallest_n > 1 else None), float(smallest_n)
+        if n50 > high or n50 < (low or 0.0):
+            n50, slope = math.sqrt(high * (low or high)), None
     return Threshold(
         n50=n50,
         n50_low=low,
@@ -256,7 +262,7 @@ def fit_threshold(counts: Counts, level: float = 0.95, settle_level: float = SET
         slope=slope,
         smallest_n=smallest_n,
         censored="",
-        settled=_settled(counts, smallest_n, settle_level),
+        settled=settled,
         trials=sum(counts.trials),
     )
 
