@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 from tueplots import figsizes, fontsizes
 
+from analysis.results import LABELS
 from analysis.run_directory import write_atomically
 
 __all__ = ["MeasuredThreshold", "TheoryLine", "complexity_figure", "draw_complexity", "paper_style", "save_figure"]
@@ -31,7 +32,6 @@ _LEARNER_STYLES: dict[str, dict[str, Any]] = {
     "reengage": {"color": "#0072B2", "marker": "s", "markerfacecolor": "white"},
 }
 _OTHER_LEARNER: dict[str, Any] = {"color": "#009E73", "marker": "^", "markerfacecolor": "white"}
-_LEARNER_LABELS = {"ddpg": "DDPG", "reengage": "ReenGAGE"}
 
 _RESOLUTION = 300
 
@@ -185,7 +185,7 @@ def _draw_learner(ax: Axes, marks: Sequence[MeasuredThreshold], learner: str, sh
         # Names stand to the lower right of the middle of their curve, where no line runs.
         place = exact[len(exact) // 2]
         ax.annotate(
-            _LEARNER_LABELS.get(learner, learner),
+            LABELS.get(learner, learner),
             (place.dim, place.n50),
             xytext=(8, -8),
             textcoords="offset points",

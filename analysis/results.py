@@ -14,7 +14,7 @@ from analysis.search import ThresholdSearch
 from analysis.threshold import Counts, Threshold
 from proofs_check.identifiability import predicted_threshold, prediction_label
 
-__all__ = ["DECISIVE", "LearnerResults", "OutcomeCount", "SweepResults", "ThresholdRow", "Verdict"]
+__all__ = ["DECISIVE", "LABELS", "LearnerResults", "OutcomeCount", "SweepResults", "ThresholdRow", "Verdict"]
 
 FEWEST_DIMS, SMALLEST_SPAN = 5, 8.0
 """Dimensions with a threshold, and largest over smallest of them, below which no order of growth is named.
@@ -32,6 +32,7 @@ EXPECTED_ORDER = {"ddpg": 2, "reengage": 1}
 """The paper's claim: the power of d that the threshold grows with."""
 
 LABELS = {"ddpg": "DDPG", "reengage": "ReenGAGE"}
+"""How the learners' names are written."""
 
 
 @dataclass(frozen=True)

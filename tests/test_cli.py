@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis import command
 from analysis.cli import main
 
 BAD = [
@@ -161,3 +162,16 @@ def test_help_teaches() -> None:
 def test_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(["--version"]) == 0
     assert capsys.readouterr().out.startswith("reengage-lab 0.")
+
+
+def test_ctrl_c_before_anything_runs_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        monkeypatch.setenv(f"{library}_NUM_THREADS", "1")  # restored afterwards; the command sets them for its process
+    monkeypatch.setattr("analysis.cli.main", interrupted)
+    assert command.main() == 130
+    assert capsys.readouterr().err == "interrupted before anything was run\n"
