@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.config import SweepConfig
+from analysis.counts import Counts
 from analysis.scaling_law import CANDIDATE_LAWS, Law, Scaling, fit_scaling
 from analysis.search import ThresholdSearch
-from analysis.threshold import Counts, Threshold
+from analysis.threshold import Threshold
 from proofs_check.identifiability import predicted_threshold, prediction_label
 
 __all__ = ["DECISIVE", "LABELS", "LearnerResults", "OutcomeCount", "SweepResults", "ThresholdRow", "Verdict"]

@@ -5,7 +5,7 @@ Given the counts of one learner at several d, each candidate law says
     log N50(d) = log c + log law(d) + η_d,    η_d ~ Normal(0, τ²),
 
 with one constant c and a misfit τ between dimensions (τ = 0: the law is exact). What the counts of one dimension say
-about x = log N50 is the profile likelihood ℓ_d of :func:`analysis.threshold.profile_log_likelihood`, with a few stray
+about x = log N50 is the profile likelihood ℓ_d of :func:`analysis.likelihood.profile_log_likelihood`, with a few stray
 successes and failures allowed, normalised so that its maximum is 0. A dimension then contributes the marginal
 likelihood
 
@@ -42,7 +42,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize, minimize_scalar
 from scipy.special import chdtri, ndtr
 
-from analysis.threshold import STRAYS, Counts, constant_log_likelihood, profile_log_likelihood
+from analysis.counts import Counts
+from analysis.likelihood import STRAYS, constant_log_likelihood, profile_log_likelihood
 
 __all__ = [
     "CANDIDATE_LAWS",

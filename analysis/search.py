@@ -13,7 +13,7 @@ about N₅₀, until one of its stopping rules holds:
 
 Decisions depend on complete rounds only, never on which batch finished first, so a search takes the same path
 on any number of workers, and after any interruption. Every batch draws fresh trial indices: the outcomes of
-one search are independent, as the likelihood of :mod:`analysis.threshold` assumes.
+one search are independent, as the likelihoods of :mod:`analysis.likelihood` assume.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from dataclasses import dataclass, field
 from scipy.stats import binomtest
 
 from analysis.config import SweepConfig
-from analysis.threshold import Counts, Threshold, decided_bracket, fit_threshold
+from analysis.counts import Counts
+from analysis.threshold import Threshold, decided_bracket, fit_threshold
 from analysis.trial import Batch, TrialRow
 
 __all__ = ["ThresholdSearch"]

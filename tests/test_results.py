@@ -11,11 +11,12 @@ import pytest
 
 from analysis import results as results_module
 from analysis.config import SweepConfig
+from analysis.counts import Counts
 from analysis.report import summary
 from analysis.results import SweepResults
 from analysis.search import ThresholdSearch
 from analysis.tables import latex_table, scaling_csv, thresholds_csv
-from analysis.threshold import Counts, fit_threshold
+from analysis.threshold import fit_threshold
 
 DIMS = (3, 4, 6, 8, 12, 16, 24, 32)
 

@@ -11,6 +11,8 @@ import pytest
 from scipy.integrate import trapezoid
 from scipy.stats import norm
 
+from analysis.counts import Counts
+from analysis.likelihood import STRAYS, profile_log_likelihood, success_probability
 from analysis.scaling_law import (
     CANDIDATE_LAWS,
     DimensionLikelihood,
@@ -19,7 +21,6 @@ from analysis.scaling_law import (
     fit_scaling,
     local_exponent,
 )
-from analysis.threshold import STRAYS, Counts, profile_log_likelihood, success_probability
 
 DIMS = (2, 3, 4, 6, 8, 12, 16, 24, 32)
 LAWS = {law.name: law for law in CANDIDATE_LAWS}

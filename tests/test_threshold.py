@@ -14,15 +14,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 from scipy.stats import binom, chi2
 
-from analysis.threshold import (
-    STRAYS,
-    Counts,
-    decided_bracket,
-    fit_threshold,
-    penalised_profile,
-    profile_log_likelihood,
-    success_probability,
-)
+from analysis.counts import Counts
+from analysis.likelihood import STRAYS, penalised_profile, profile_log_likelihood, success_probability
+from analysis.threshold import decided_bracket, fit_threshold
 
 SEPARATED = {6: (0, 16), 7: (16, 16)}
 OVERLAPPING = {5: (1, 16), 6: (5, 16), 8: (12, 16), 10: (16, 16)}
