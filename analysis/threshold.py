@@ -8,11 +8,12 @@ Thresholds are sharp, so the counts are often *separated* (no success at N = 6, 
 maximum-likelihood slope is infinite. The fit is therefore the Firth fit [1]: the maximum of the likelihood times
 Jeffreys' prior |I(β0, β)|^½, finite for separated data too. Its intervals are profile penalised-likelihood
 intervals [2]: all x50 at which the maximum over β lies within χ²₁(level)/2 of the overall maximum. The information
-matrix is that of the two-parameter model in (β0, β), β0 = −β·x50, whatever x50 is held at.
+matrix is that of the two-parameter model in (β0, β), β0 = −β·x50, whatever x50 is held at. Where success jumps, the
+curve gives way to what the counts say (see :func:`fit_threshold`).
 
 Two statements need no curve. *Censoring*: success fractions that stay on one side of 1/2 bound N50 on one side
-only. *The smallest N*: the least integer with success probability at least 1/2, found by isotonic regression and
-settled when exact binomial tests put N−1 and N on different sides.
+only. *The smallest N*, the least integer with success probability at least 1/2, is settled when exact binomial tests
+put N−1 and N on different sides; until then it is N50 rounded up.
 
 References:
     [1] D. Firth, Bias reduction of maximum likelihood estimates, Biometrika 80:27-38, 1993.
@@ -101,7 +102,7 @@ class Threshold:
             raise ValueError(f"probability is {probability}; must be strictly between 0 and 1")
         if self.slope is None:
             return None
-        return self.n50 * math.exp(math.log(probability / (1.0 - probability)) / self.slope)
+        return math.exp(_log_quantile(self.n50, self.slope, probability))
 
 
 def fit_threshold(counts: Counts, level: float = 0.95, settle_level: float = SETTLE_LEVEL) -> Threshold:
@@ -170,7 +171,7 @@ def fit_threshold(counts: Counts, level: float = 0.95, settle_level: float = SET
         n50=n50,
         n50_low=low,
         n50_high=high,
-        n90=_extrapolated_no_farther(n50, slope, largest),
+        n90=_n90(n50, slope, largest),
         slope=slope,
         smallest_n=smallest_n,
         censored="",
@@ -179,11 +180,16 @@ def fit_threshold(counts: Counts, level: float = 0.95, settle_level: float = SET
     )
 
 
-def _extrapolated_no_farther(n50: float, slope: float | None, largest: int) -> float | None:
-    """N90 of a curve, or None without a curve or beyond what was tried."""
-    if slope is None or math.log(n50) + math.log(9.0) / slope > math.log(largest):
+def _log_quantile(n50: float, slope: float, probability: float) -> float:
+    """Logarithm of the N at which the curve reaches a success probability: log N50 + logit(p)/β."""
+    return math.log(n50) + math.log(probability / (1.0 - probability)) / slope
+
+
+def _n90(n50: float, slope: float | None, largest: int) -> float | None:
+    """N90 of the curve; None without a curve or beyond the largest N that was tried."""
+    if slope is None or (log_n90 := _log_quantile(n50, slope, 0.9)) > math.log(largest):
         return None
-    return n50 * 9.0 ** (1.0 / slope)
+    return math.exp(log_n90)
 
 
 @dataclass(frozen=True)
