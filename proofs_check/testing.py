@@ -295,10 +295,11 @@ def assert_reduced_residuals(
         )
     shared = online_param[:, None]
 
-    target = losses.td_target(construction, target_param, transitions, transitions.desired_goal)
-    goal = transitions.desired_goal.detach().clone().requires_grad_(True)
-    value = construction.q_value(shared, observation, action, goal)
-    (value_gradient,) = torch.autograd.grad(value.sum(), goal)
+    target = losses.bootstrapped_target(construction, target_param[:, None], next_observation, transitions.desired_goal)
+    value = construction.q_value(shared, observation, action, transitions.desired_goal)
+    value_gradient = losses.goal_gradient(
+        lambda goal: construction.q_value(shared, observation, action, goal), transitions.desired_goal
+    )
     value_scale, gradient_scale = _largest(value, target), _largest(value_gradient)
 
     _assert_close(
@@ -403,9 +404,8 @@ def assert_bellman_optimal(
         ("it should be", torch.zeros_like(residual)),
         rtol * scale,
     )
-    leaf = goal.detach().clone().requires_grad_(True)
-    (value_gradient,) = torch.autograd.grad(
-        construction.q_value(shared, transitions.observation, transitions.action, leaf).sum(), leaf
+    value_gradient = losses.goal_gradient(
+        lambda leaf: construction.q_value(shared, transitions.observation, transitions.action, leaf), goal
     )
     gradient = losses.goal_gradient_residual(construction, true_param, target_param, transitions)
     _assert_close(

@@ -25,7 +25,6 @@ from toyenvs.algebra import apply, apply_transpose, inner, is_zero, norm, scale,
 from toyenvs.constructions import CONSTRUCTIONS, Construction, GradientFeedback, NoRewardGradient, ReducedResiduals
 from toyenvs.hypothesis_classes import hypothesis_class
 from toyenvs.learners import losses
-from toyenvs.replay import Transitions
 
 by_construction = pytest.mark.parametrize("construction_type", CONSTRUCTIONS.values(), ids=CONSTRUCTIONS.keys())
 
@@ -270,72 +269,79 @@ def test_a_value_of_a_policy_that_is_not_optimal_passes_for_its_return() -> None
 # --- errors in the losses ---------------------------------------------------------------------------------
 
 
-def flipped_sign(construction: Construction, target_param: Tensor, transitions: Transitions, goal: Tensor) -> Tensor:
+def flipped_sign(construction: Construction, target_param: Tensor, next_observation: Tensor, goal: Tensor) -> Tensor:
     """R − γQ': what the paper prints."""
-    value = next_value(construction, target_param, target_param, transitions, goal)
-    return construction.reward(transitions.next_observation, goal) - construction.discount * value
+    value = next_value(construction, target_param, target_param, next_observation, goal)
+    return construction.reward(next_observation, goal) - construction.discount * value
 
 
 def next_value(
-    construction: Construction, critic_param: Tensor, actor_param: Tensor, transitions: Transitions, goal: Tensor
+    construction: Construction, critic_param: Tensor, actor_param: Tensor, next_observation: Tensor, goal: Tensor
 ) -> Tensor:
-    following = transitions.next_observation
-    action = construction.policy(actor_param[:, None], following, goal)
-    return construction.q_value(critic_param[:, None], following, action, goal)
+    action = construction.policy(actor_param, next_observation, goal)
+    return construction.q_value(critic_param, next_observation, action, goal)
 
 
-def residual_with(critic: str, actor: str) -> Callable[..., Tensor]:
-    """A Bellman residual whose target critic and target actor hold the named parameters."""
+def error_with(critic: str, actor: str) -> Callable[..., Tensor]:
+    """A temporal-difference error whose target critic and target actor hold the named parameters."""
 
-    def residual(
+    def error(
         construction: Construction,
         param: Tensor,
         target_param: Tensor,
-        transitions: Transitions,
-        goal: Tensor | None = None,
+        observation: Tensor,
+        action: Tensor,
+        next_observation: Tensor,
+        goal: Tensor,
     ) -> Tensor:
-        goal = transitions.desired_goal if goal is None else goal
         # The target is held fixed, as learners do: only its value is wrong.
         named = {"online": param.detach(), "target": target_param}
-        value = next_value(construction, named[critic], named[actor], transitions, goal)
-        target = construction.reward(transitions.next_observation, goal) + construction.discount * value
-        return construction.q_value(param[:, None], transitions.observation, transitions.action, goal) - target
+        value = next_value(construction, named[critic], named[actor], next_observation, goal)
+        target = construction.reward(next_observation, goal) + construction.discount * value
+        return construction.q_value(param, observation, action, goal) - target
 
-    return residual
+    return error
 
 
 def without_discount(
-    construction: Construction, target_param: Tensor, transitions: Transitions, goal: Tensor
+    construction: Construction, target_param: Tensor, next_observation: Tensor, goal: Tensor
 ) -> Tensor:
-    value = next_value(construction, target_param, target_param, transitions, goal)
-    return construction.reward(transitions.next_observation, goal) + value
+    value = next_value(construction, target_param, target_param, next_observation, goal)
+    return construction.reward(next_observation, goal) + value
 
 
-def previous_state(construction: Construction, target_param: Tensor, transitions: Transitions, goal: Tensor) -> Tensor:
+def previous_state(
+    construction: Construction,
+    param: Tensor,
+    target_param: Tensor,
+    observation: Tensor,
+    action: Tensor,
+    next_observation: Tensor,
+    goal: Tensor,
+) -> Tensor:
     """Q' at s instead of s'."""
-    action = construction.policy(target_param[:, None], transitions.observation, goal)
-    value = construction.q_value(target_param[:, None], transitions.observation, action, goal)
-    return construction.reward(transitions.next_observation, goal) + construction.discount * value
+    value = next_value(construction, target_param, target_param, observation, goal)
+    target = construction.reward(next_observation, goal) + construction.discount * value
+    return construction.q_value(param, observation, action, goal) - target
 
 
-def reward_detached(construction: Construction, target_param: Tensor, transitions: Transitions, goal: Tensor) -> Tensor:
+def reward_detached(construction: Construction, target_param: Tensor, next_observation: Tensor, goal: Tensor) -> Tensor:
     """The right target, but the reward's part is missing from its goal gradient."""
-    value = next_value(construction, target_param, target_param, transitions, goal)
-    return construction.reward(transitions.next_observation, goal).detach() + construction.discount * value
+    value = next_value(construction, target_param, target_param, next_observation, goal)
+    return construction.reward(next_observation, goal).detach() + construction.discount * value
 
 
-def target_detached(construction: Construction, target_param: Tensor, transitions: Transitions, goal: Tensor) -> Tensor:
+def target_detached(construction: Construction, target_param: Tensor, next_observation: Tensor, goal: Tensor) -> Tensor:
     """The right target without any goal gradient."""
-    value = next_value(construction, target_param, target_param, transitions, goal)
-    return (construction.reward(transitions.next_observation, goal) + construction.discount * value).detach()
+    value = next_value(construction, target_param, target_param, next_observation, goal)
+    return (construction.reward(next_observation, goal) + construction.discount * value).detach()
 
 
-def policy_detached(construction: Construction, target_param: Tensor, transitions: Transitions, goal: Tensor) -> Tensor:
+def policy_detached(construction: Construction, target_param: Tensor, next_observation: Tensor, goal: Tensor) -> Tensor:
     """The right target, but no gradient flows through the policy."""
-    following = transitions.next_observation
-    action = construction.policy(target_param[:, None], following, goal).detach()
-    value = construction.q_value(target_param[:, None], following, action, goal)
-    return construction.reward(following, goal) + construction.discount * value
+    action = construction.policy(target_param, next_observation, goal).detach()
+    value = construction.q_value(target_param, next_observation, action, goal)
+    return construction.reward(next_observation, goal) + construction.discount * value
 
 
 def summed(residual: Tensor) -> Tensor:
@@ -347,13 +353,13 @@ GRADIENT_ONLY = "goal gradient of the Bellman residual"
 VALUES = "Bellman residual"
 
 IN_LOSSES: list[tuple[str, str, Callable[..., Tensor], str]] = [
-    ("sign of γ", "td_target", flipped_sign, VALUES),
-    ("γ left out", "td_target", without_discount, VALUES),
-    ("s for s'", "td_target", previous_state, VALUES),
-    ("Ū in the actor only", "bellman_residual", residual_with(critic="online", actor="target"), VALUES),
-    ("Ū in the critic only", "bellman_residual", residual_with(critic="target", actor="online"), VALUES),
-    ("no gradient of the reward", "td_target", reward_detached, GRADIENT_ONLY),
-    ("no gradient of the target", "td_target", target_detached, GRADIENT_ONLY),
+    ("sign of γ", "bootstrapped_target", flipped_sign, VALUES),
+    ("γ left out", "bootstrapped_target", without_discount, VALUES),
+    ("s for s'", "temporal_difference_error", previous_state, VALUES),
+    ("Ū in the actor only", "temporal_difference_error", error_with(critic="online", actor="target"), VALUES),
+    ("Ū in the critic only", "temporal_difference_error", error_with(critic="target", actor="online"), VALUES),
+    ("no gradient of the reward", "bootstrapped_target", reward_detached, GRADIENT_ONLY),
+    ("no gradient of the target", "bootstrapped_target", target_detached, GRADIENT_ONLY),
     ("a sum for a mean", "goal_gradient_loss", summed, "loss"),
 ]
 """What is wrong, the function of ``losses`` that is replaced, by what, and how the message begins."""
@@ -403,7 +409,7 @@ def test_stopping_the_gradient_at_the_policy_is_an_equivalent_mutant(
     problem = problem_of(construction_type, group)
     arguments = (problem.construction, problem.online_param, problem.target_param, problem.transitions)
     total = losses.goal_gradient_residual(*arguments)
-    monkeypatch.setattr(losses, "td_target", policy_detached)
+    monkeypatch.setattr(losses, "bootstrapped_target", policy_detached)
     torch.testing.assert_close(losses.goal_gradient_residual(*arguments), total, rtol=0, atol=1e-12)
     check_reduction(problem)
     check_optimality(problem)
@@ -414,7 +420,7 @@ def test_the_equivalence_is_not_for_want_of_a_gradient_through_the_policy(monkey
     problem = problem_of(TransposedInPolicy1)
     arguments = (problem.construction, problem.online_param, problem.target_param, problem.transitions)
     total = losses.goal_gradient_residual(*arguments)
-    monkeypatch.setattr(losses, "td_target", policy_detached)
+    monkeypatch.setattr(losses, "bootstrapped_target", policy_detached)
     assert float((losses.goal_gradient_residual(*arguments) - total).abs().max()) > 0.1
 
 
