@@ -1,0 +1,240 @@
+"""What a claim is: a statement with a permanent id, its source, its assumptions, and evidence that is run.
+
+A verdict is TRUE, FALSE or UNKNOWN, and says for what range. UNKNOWN is not a pass: it stands for a proof that did
+not go through, a check that crashed, or evidence that contradicts itself. How strongly a verdict is held depends on
+the evidence: a symbolic derivation *proves*, an exact computation *certifies* the cases that it went through, and a
+property test or a numeric experiment has only *sampled*, however many samples agree.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+__all__ = [
+    "CheckSettings",
+    "Claim",
+    "ClaimResult",
+    "Evidence",
+    "EvidenceKind",
+    "EvidenceResult",
+    "Finding",
+    "Strength",
+    "Verdict",
+]
+
+
+class Verdict(Enum):
+    """What is known of a statement."""
+
+    TRUE = "TRUE"
+    FALSE = "FALSE"
+    UNKNOWN = "UNKNOWN"
+
+
+class Strength(Enum):
+    """How a verdict is known, the strongest first."""
+
+    PROVED = "proved"
+    CERTIFIED = "certified"
+    SAMPLED = "sampled"
+
+
+class EvidenceKind(Enum):
+    """What is run; the strength that a finding of that kind can have."""
+
+    SYMBOLIC = "symbolic"
+    """A derivation in the abstract inner-product algebra, or on symbols: no number is substituted."""
+    COMPONENTS = "components"
+    """The same statement in explicit coordinates of a fixed small dimension: a second opinion of every d."""
+    CERTIFICATE = "certificate"
+    """Exact arithmetic on given numbers: a rank, a count of roots, a counterexample."""
+    PROPERTY = "property test"
+    """An assertion on random examples in floating point."""
+    NUMERIC = "numeric"
+    """A measurement in floating point."""
+
+    @property
+    def strength(self) -> Strength:
+        """The most that evidence of this kind can say."""
+        if self in (EvidenceKind.SYMBOLIC, EvidenceKind.COMPONENTS):
+            return Strength.PROVED
+        return Strength.CERTIFIED if self is EvidenceKind.CERTIFICATE else Strength.SAMPLED
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """What evidence may depend on.
+
+    Attributes:
+        max_dim: largest d of the exact certificates.
+        seed: of every random choice.
+    """
+
+    max_dim: int = 64
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_dim < 4:
+            raise ValueError(f"max_dim: {self.max_dim!r} is not an integer >= 4")
+        if self.seed < 0:
+            raise ValueError(f"seed: {self.seed!r} is not an integer >= 0")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a piece of evidence found.
+
+    Attributes:
+        verdict: of the claim's statement.
+        scope: the range that was covered, in words: "every d", "d = 2, 3", "150 problems, d <= 5".
+        steps: the derivation or the computation, one line a step.
+        counterexample: required where the verdict is FALSE; the smallest that was found.
+    """
+
+    verdict: Verdict
+    scope: str
+    steps: tuple[str, ...] = ()
+    counterexample: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.verdict is Verdict.FALSE) != (self.counterexample is not None):
+            raise ValueError(
+                f"counterexample: {self.counterexample!r} with verdict {self.verdict.value}; "
+                "FALSE needs one and no other verdict has one"
+            )
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A way to find out about a claim.
+
+    Attributes:
+        kind: decides how strong the result can be.
+        method: what it does, in words.
+        run: does it. An AssertionError that it raises refutes the claim, with the message as the counterexample;
+            any other exception makes the finding UNKNOWN.
+    """
+
+    kind: EvidenceKind
+    method: str
+    run: Callable[[CheckSettings], Finding]
+
+
+@dataclass(frozen=True)
+class EvidenceResult:
+    """A piece of evidence after it was run."""
+
+    kind: EvidenceKind
+    method: str
+    finding: Finding
+    seconds: float
+
+
+_ID = re.compile(r"[A-Z]+\d*\.\d+[a-z]?")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement that is proved, certified, sampled or refuted.
+
+    Attributes:
+        id: permanent, such as "P1.3"; never used again for another statement.
+        statement: in words and plain symbols, one or two sentences.
+        latex: the formula, without dollar signs.
+        source: equation number or reference.
+        evidence: one or more pieces.
+        assumptions: what the statement needs.
+        expected: the verdict that this project stands by; a printed slip is expected to be FALSE.
+        note: what a reader should know besides.
+    """
+
+    id: str
+    statement: str
+    latex: str
+    source: str
+    evidence: tuple[Evidence, ...]
+    assumptions: tuple[str, ...] = ()
+    expected: Verdict = Verdict.TRUE
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if not _ID.fullmatch(self.id):
+            raise ValueError(f"id: {self.id!r} is not a group, a dot and a number, such as P1.3 or S6.1a")
+        if not self.evidence:
+            raise ValueError(f"evidence: {self.id} has none")
+        if self.expected is Verdict.UNKNOWN:
+            raise ValueError(f"expected: UNKNOWN is no verdict to stand by ({self.id})")
+
+    @property
+    def group(self) -> str:
+        """The part of the id before the dot."""
+        return self.id.split(".")[0]
+
+    def check(self, settings: CheckSettings | None = None) -> ClaimResult:
+        """Run every piece of evidence; never raises for what the evidence does."""
+        settings = settings or CheckSettings()
+        return ClaimResult(self, tuple(_examine(piece, settings) for piece in self.evidence))
+
+
+def _examine(piece: Evidence, settings: CheckSettings) -> EvidenceResult:
+    started = time.perf_counter()
+    try:
+        finding = piece.run(settings)
+    except AssertionError as error:
+        finding = Finding(Verdict.FALSE, "at least one case", counterexample=str(error) or repr(error))
+    except Exception as error:
+        # A check that crashes has shown nothing; the ledger goes on and the claim is not passed.
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}"
+        finding = Finding(Verdict.UNKNOWN, "nothing", (f"{type(error).__name__} in {where}: {error}",))
+    return EvidenceResult(piece.kind, piece.method, finding, time.perf_counter() - started)
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """A claim after its evidence was run."""
+
+    claim: Claim
+    evidence: tuple[EvidenceResult, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """TRUE or FALSE if every piece of evidence says so, otherwise UNKNOWN."""
+        verdicts = {piece.finding.verdict for piece in self.evidence}
+        return verdicts.pop() if len(verdicts) == 1 else Verdict.UNKNOWN
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the verdict is the one that the project stands by."""
+        return self.verdict is self.claim.expected
+
+    @property
+    def strongest(self) -> EvidenceResult:
+        """The piece that says most; among equals the first."""
+        order = list(Strength)
+        return min(self.evidence, key=lambda piece: order.index(piece.kind.strength))
+
+    @property
+    def strength(self) -> Strength | None:
+        """How the verdict is known; None for UNKNOWN."""
+        return None if self.verdict is Verdict.UNKNOWN else self.strongest.kind.strength
+
+    @property
+    def scope(self) -> str:
+        """The range of the strongest piece."""
+        return self.strongest.finding.scope
+
+    @property
+    def counterexample(self) -> str | None:
+        """Of the first piece that has one."""
+        return next((c for piece in self.evidence if (c := piece.finding.counterexample) is not None), None)
+
+    @property
+    def seconds(self) -> float:
+        """Time that the evidence took."""
+        return sum(piece.seconds for piece in self.evidence)
