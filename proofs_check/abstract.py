@@ -203,6 +203,11 @@ class _InnerProduct(sympy.Symbol):
         symbol.left, symbol.word, symbol.right = left, word, right
         return symbol
 
+    def _hashable_content(self) -> tuple[Any, ...]:
+        # Sympy keeps results by what its arguments are equal to: ⟨a, U g⟩ of a rotation and of a general matrix of
+        # the same name must not be.
+        return (*super()._hashable_content(), self.left.length, self.word, self.right.length)
+
 
 class _Norm(sympy.Symbol):
     """‖u‖ of a generator u, positive where u was said to be nonzero."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from proofs_check import proposition1
+from proofs_check import proposition1, proposition2
 from proofs_check.claim import Claim
 from proofs_check.section import Section
 
 __all__ = ["SECTIONS", "all_claims", "find_claim"]
 
-SECTIONS: tuple[Section, ...] = (proposition1.SECTION,)
+SECTIONS: tuple[Section, ...] = (proposition1.SECTION, proposition2.SECTION)
 
 
 def all_claims(sections: Sequence[Section] = SECTIONS) -> list[Claim]:

@@ -20,44 +20,21 @@ from proofs_check.evidence import (
 )
 from proofs_check.section import Section
 from proofs_check.series import arithmetic_value, discounted_arithmetic_series, vanishing_tail
+from proofs_check.symbolic_transition import GAMMA, SymbolicTransition
 from toyenvs.algebra import apply, apply_transpose, inner, norm, scale
 from toyenvs.constructions import GradientFeedback
-from toyenvs.learners.losses import bootstrapped_target, temporal_difference_error
 
 __all__ = ["SECTION"]
 
 SECTION = Section("P1", "Proposition 1: gradient reward feedback")
-
-_GAMMA = sympy.Symbol("γ", positive=True)
-# The identities are rational in γ: proved for γ > 0, they hold at 0 too.
 
 _ANY_TRUTH = "U and Ũ any matrices"
 _ONE_TARGET = "Ū orthogonal, the same in target critic and target actor"
 _BASICS = ("U orthogonal", "g ≠ 0", "0 ≤ γ < 1")
 
 
-class _Transition:
-    """The symbols of one transition of Proposition 1."""
-
-    def __init__(self, step: Derivation) -> None:
-        self.space = step.space
-        self.construction = GradientFeedback(2, _GAMMA)  # its formulas do not read the dimension
-        self.g = self.space.vector("g", nonzero=True)
-        self.s, self.a = self.space.vector("s"), self.space.vector("a")
-
-    def following(self, truth: Any) -> Any:
-        """S' where the truth is ``truth``."""
-        return self.construction.dynamics(truth, self.s, self.a)
-
-    def error(self, truth: Any, online: Any, target: Any) -> Any:
-        """Temporal-difference error, as learners have it."""
-        return temporal_difference_error(
-            self.construction, online, target, self.s, self.a, self.following(truth), self.g
-        )
-
-    def reduced(self, truth: Any) -> Any:
-        """Reduced residuals, as learners have them."""
-        return self.construction.reduced_residuals(self.s, self.a, self.following(truth))
+def _transition(step: Derivation) -> SymbolicTransition:
+    return SymbolicTransition(step, GradientFeedback)
 
 
 @SECTION.proof(
@@ -70,7 +47,7 @@ class _Transition:
     also=[value_is_return_on_samples(GradientFeedback)],
 )
 def _series(step: Derivation) -> None:
-    at = _Transition(step)
+    at = _transition(step)
     U, t = step.space.orthogonal("U"), sympy.Symbol("t", nonnegative=True)
     unit = scale(at.g, 1 / norm(at.g))
     action = at.construction.policy(U, at.s, at.g)
@@ -82,11 +59,11 @@ def _series(step: Derivation) -> None:
         at.construction.reward(first + scale(unit, t), at.g),
         start + t * slope,
     )
-    discounted_arithmetic_series(step, _GAMMA)
+    discounted_arithmetic_series(step, GAMMA)
     step.equal(
         "A(c) with c = gᵀ(s + Ua) and m = ‖g‖ is (23)",
-        at.construction.q_value(U, at.s, at.a, at.g),
-        arithmetic_value(start, slope, _GAMMA),
+        at.value(U),
+        arithmetic_value(start, slope, GAMMA),
     )
 
 
@@ -99,12 +76,12 @@ def _series(step: Derivation) -> None:
     also=[bellman_optimal_on_samples(GradientFeedback)],
 )
 def _bellman(step: Derivation) -> None:
-    at = _Transition(step)
+    at = _transition(step)
     U = step.space.orthogonal("U")
     step.equal(
         "Q*(s, a, g) and R(s', g) + γ Q*(s', π*(s', g), g)",
-        at.construction.q_value(U, at.s, at.a, at.g),
-        bootstrapped_target(at.construction, U, at.following(U), at.g),
+        at.value(U),
+        at.target(U, U),
     )
 
 
@@ -116,15 +93,15 @@ def _bellman(step: Derivation) -> None:
     assumptions=(*_BASICS, "‖a‖ ≤ 1"),
 )
 def _best_action(step: Derivation) -> None:
-    at = _Transition(step)
+    at = _transition(step)
     U = step.space.orthogonal("U")
     best = at.construction.policy(U, at.s, at.g)
     step.equal("‖π‖, so that π is allowed", norm(best), sympy.Integer(1))
-    gap = at.construction.q_value(U, at.s, best, at.g) - at.construction.q_value(U, at.s, at.a, at.g)
+    gap = at.value(U, best) - at.value(U)
     step.equal(
         "Q(s, π, g) − Q(s, a, g) = ‖g‖/(2(1−γ)) · (‖a − π‖² + 1 − ‖a‖²)",
         gap,
-        norm(at.g) / (2 * (1 - _GAMMA)) * (inner(at.a - best, at.a - best) + 1 - inner(at.a, at.a)),
+        norm(at.g) / (2 * (1 - GAMMA)) * (inner(at.a - best, at.a - best) + 1 - inner(at.a, at.a)),
     )
     step.remark(
         "‖a − π‖² and 1 − ‖a‖² are ≥ 0 in the ball, so π is optimal; both vanish at a = π only, so it is unique."
@@ -139,15 +116,14 @@ def _best_action(step: Derivation) -> None:
     assumptions=_BASICS,
 )
 def _optimal_value(step: Derivation) -> None:
-    at = _Transition(step)
+    at = _transition(step)
     U, b = step.space.orthogonal("U"), step.space.vector("b")
     following = at.following(U)
     best = at.construction.policy(U, following, at.g)
-    backup = at.construction.reward(following, at.g) + _GAMMA * at.construction.q_value(U, following, b, at.g)
     step.equal(
         "For any next action b, Q(s, a, g) − [R(s', g) + γQ(s', b, g)] = γ‖g‖/(2(1−γ)) · (‖b − π‖² + 1 − ‖b‖²)",
-        at.construction.q_value(U, at.s, at.a, at.g) - backup,
-        _GAMMA * norm(at.g) / (2 * (1 - _GAMMA)) * (inner(b - best, b - best) + 1 - inner(b, b)),
+        at.value(U) - at.backup(following, U, b),
+        GAMMA * norm(at.g) / (2 * (1 - GAMMA)) * (inner(b - best, b - best) + 1 - inner(b, b)),
     )
     step.remark("which is ≥ 0 in the ball; put into itself T times it is the inequality claimed.")
     step.remark("|Q(s_T, a_T, g)| grows at most linearly in T, because a step moves the state by at most 1;")
@@ -162,13 +138,10 @@ def _optimal_value(step: Derivation) -> None:
     assumptions=("V̄, W̄ orthogonal", "U any matrix"),
 )
 def _target_independent(step: Derivation) -> None:
-    at = _Transition(step)
-    following = at.following(step.space.matrix("U"))
-    step.equal(
-        "R + γQ' with V̄ and with W̄",
-        bootstrapped_target(at.construction, step.space.orthogonal("V̄"), following, at.g),
-        bootstrapped_target(at.construction, step.space.orthogonal("W̄"), following, at.g),
-    )
+    at = _transition(step)
+    U = step.space.matrix("U")
+    V, W = step.space.orthogonal("V̄"), step.space.orthogonal("W̄")
+    step.equal("R + γQ' with V̄ and with W̄", at.target(U, V), at.target(U, W))
 
 
 @SECTION.proof(
@@ -180,11 +153,11 @@ def _target_independent(step: Derivation) -> None:
     also=[reduced_residuals_on_samples(GradientFeedback)],
 )
 def _bellman_reduction(step: Derivation) -> None:
-    at = _Transition(step)
+    at = _transition(step)
     U, online = step.space.matrix("U"), step.space.matrix("Ũ")
     error = at.error(U, online, step.space.orthogonal("Ū"))
     scalars = inner(at.g, apply(online, at.a)) - inner(at.g, apply(U, at.a))
-    step.equal("Q_Ũ − (R + γQ')", error, scalars / (1 - _GAMMA))
+    step.equal("Q_Ũ − (R + γQ')", error, scalars / (1 - GAMMA))
     step.equal("The reduced residual that learners run", at.reduced(U).bellman_residual(online, at.g), error)
 
 
@@ -196,13 +169,13 @@ def _bellman_reduction(step: Derivation) -> None:
     assumptions=(_ANY_TRUTH, _ONE_TARGET),
 )
 def _gradient_reduction(step: Derivation) -> None:
-    at = _Transition(step)
+    at = _transition(step)
     U, online = step.space.matrix("U"), step.space.matrix("Ũ")
     gradient = step.space.goal_gradient(at.error(U, online, step.space.orthogonal("Ū")), at.g)
     missed = apply(online, at.a) - apply(U, at.a)
-    step.equal("∇_g [Q_Ũ − (R + γQ')]", gradient, scale(missed, 1 / (1 - _GAMMA)))
+    step.equal("∇_g [Q_Ũ − (R + γQ')]", gradient, scale(missed, 1 / (1 - GAMMA)))
     step.equal("The reduced residual that learners run", at.reduced(U).goal_gradient_residual(online), gradient)
-    step.equal("Its squared length", inner(gradient, gradient), inner(missed, missed) / (1 - _GAMMA) ** 2)
+    step.equal("Its squared length", inner(gradient, gradient), inner(missed, missed) / (1 - GAMMA) ** 2)
 
 
 @SECTION.proof(
@@ -214,31 +187,25 @@ def _gradient_reduction(step: Derivation) -> None:
     assumptions=(_ONE_TARGET, "g ≠ 0"),
 )
 def _envelope(step: Derivation) -> None:
-    at = _Transition(step)
+    at = _transition(step)
     target, following, p = step.space.orthogonal("Ū"), step.space.vector("s'"), step.space.vector("p")
 
-    def backup(action: Any) -> Any:
-        value = at.construction.q_value(target, following, action, at.g)
-        return at.construction.reward(following, at.g) + _GAMMA * value
-
     action = at.construction.policy(target, following, at.g)
-    stopped = step.space.substitute(step.space.goal_gradient(backup(p), at.g), p, action)
-    step.equal("Stopped and total derivative", stopped, step.space.goal_gradient(backup(action), at.g))
+    partial = step.space.goal_gradient(at.backup(following, target, p), at.g)
+    total = step.space.goal_gradient(at.backup(following, target, action), at.g)
+    step.equal("Stopped and total derivative", step.space.substitute(partial, p, action), total)
 
 
-class _Lagging(_Transition):
+class _Lagging:
     """A transition whose target actor holds another parameter than its target critic."""
 
     def __init__(self, step: Derivation) -> None:
-        super().__init__(step)
-        self.U, self.online = self.space.orthogonal("U"), self.space.orthogonal("Ũ")
-        self.critic, self.actor = self.space.orthogonal("Ū"), self.space.orthogonal("Ūπ")
-        following = self.following(self.U)
-        action = self.construction.policy(self.actor, following, self.g)
-        backup = self.construction.reward(following, self.g) + _GAMMA * self.construction.q_value(
-            self.critic, following, action, self.g
-        )
-        self.lagging_error = self.construction.q_value(self.online, self.s, self.a, self.g) - backup
+        self.at = _transition(step)
+        self.critic, self.actor = step.space.orthogonal("Ū"), step.space.orthogonal("Ūπ")
+        U, online = step.space.orthogonal("U"), step.space.orthogonal("Ũ")
+        self.error = self.at.lagging_error(U, online, self.critic, self.actor)
+        self.reduced_error = self.at.reduced(U).bellman_residual(online, self.at.g)
+        self.reduced_gradient = self.at.reduced(U).goal_gradient_residual(online)
 
 
 @SECTION.refutation(
@@ -249,9 +216,8 @@ class _Lagging(_Transition):
     note="Actor and critic are averaged separately in the paper's algorithm; its theory needs them to be equal.",
 )
 def _lagging_bellman(step: Derivation) -> None:
-    at = _Lagging(step)
-    reduced = at.reduced(at.U).bellman_residual(at.online, at.g)
-    step.equal("Q_Ũ − (R + γQ') with Ūπ ≠ Ū is the reduced residual", at.lagging_error, reduced)
+    lagging = _Lagging(step)
+    step.equal("Q_Ũ − (R + γQ') with Ūπ ≠ Ū is the reduced residual", lagging.error, lagging.reduced_error)
 
 
 @SECTION.refutation(
@@ -261,9 +227,9 @@ def _lagging_bellman(step: Derivation) -> None:
     source="implicit in the proof of Proposition 1, which has one Ū",
 )
 def _lagging_gradient(step: Derivation) -> None:
-    at = _Lagging(step)
-    gradient = step.space.goal_gradient(at.lagging_error, at.g)
-    step.equal("∇_g with Ūπ ≠ Ū is the reduced residual", gradient, at.reduced(at.U).goal_gradient_residual(at.online))
+    lagging = _Lagging(step)
+    gradient = step.space.goal_gradient(lagging.error, lagging.at.g)
+    step.equal("∇_g with Ūπ ≠ Ū is the reduced residual", gradient, lagging.reduced_gradient)
 
 
 @SECTION.proof(
@@ -274,18 +240,13 @@ def _lagging_gradient(step: Derivation) -> None:
     assumptions=("U, Ũ, Ū, Ūπ orthogonal", "g ≠ 0"),
 )
 def _lagging_shift(step: Derivation) -> None:
-    at = _Lagging(step)
-    turned = apply(at.critic, apply_transpose(at.actor, at.g))
-    shift = at.lagging_error - at.reduced(at.U).bellman_residual(at.online, at.g)
-    step.equal(
-        "Bellman error minus its reduction",
-        shift,
-        _GAMMA * (norm(at.g) - inner(at.g, turned) / norm(at.g)) / (1 - _GAMMA),
-    )
-    missed = turned - at.g
-    step.equal(
-        "which is γ/(2(1−γ)‖g‖) times a square", shift, _GAMMA / (2 * (1 - _GAMMA) * norm(at.g)) * inner(missed, missed)
-    )
+    lagging = _Lagging(step)
+    g, shift = lagging.at.g, lagging.error - lagging.reduced_error
+    turned = apply(lagging.critic, apply_transpose(lagging.actor, g))
+    suboptimality = norm(g) - inner(g, turned) / norm(g)
+    step.equal("Bellman error minus its reduction", shift, GAMMA / (1 - GAMMA) * suboptimality)
+    square = inner(turned - g, turned - g)
+    step.equal("which is γ/(2(1−γ)‖g‖) times a square", shift, GAMMA / (2 * (1 - GAMMA) * norm(g)) * square)
 
 
 @SECTION.proof(
@@ -297,7 +258,7 @@ def _lagging_shift(step: Derivation) -> None:
     note="Its mean over unit goals is ‖Ũ − U‖²_F/(2d), its maximum λ_max(I − sym(UŨᵀ)).",
 )
 def _regret(step: Derivation) -> None:
-    at = _Transition(step)
+    at = _transition(step)
     U, online = step.space.orthogonal("U"), step.space.orthogonal("Ũ")
 
     def reward_of(param: Any) -> Any:
