@@ -13,7 +13,9 @@ from multiprocessing import connection
 
 import torch
 
-__all__ = ["available_cores", "process_pool"]
+from analysis.config import ConfigError
+
+__all__ = ["available_cores", "process_pool", "worker_count"]
 
 
 def available_cores() -> int:
@@ -21,6 +23,18 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def worker_count(asked: int | None) -> int:
+    """The number of processes asked for; by default the cores of this machine.
+
+    Raises:
+        ConfigError: if it is less than 1.
+    """
+    workers = available_cores() if asked is None else asked
+    if workers < 1:
+        raise ConfigError("workers", workers, "expected an integer >= 1")
+    return workers
 
 
 @contextmanager

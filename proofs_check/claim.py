@@ -186,7 +186,7 @@ def _examine(piece: Evidence, settings: CheckSettings) -> EvidenceResult:
     try:
         finding = piece.run(settings)
     except AssertionError as error:
-        finding = Finding(Verdict.FALSE, "at least one case", counterexample=str(error) or repr(error))
+        finding = Finding(Verdict.FALSE, "one counterexample", counterexample=str(error) or repr(error))
     except Exception as error:
         # A check that crashes has shown nothing; the ledger goes on and the claim is not passed.
         frame = traceback.extract_tb(error.__traceback__)[-1]

@@ -335,7 +335,12 @@ class Derivation:
                 raise UndecidedError(f"{text}: the difference does not simplify to 0, it is {simplified}")
             raise AssertionError(f"{text} fails. {found}")
         sides = self.space.written(self._short(left)), self.space.written(self._short(right))
-        self.steps.append(f"{text}." if None in sides else f"{text}:  {sides[0]}  =  {sides[1]}")
+        if None in sides:
+            self.steps.append(f"{text}.")
+        elif sides[0] == sides[1]:
+            self.steps.append(f"{text}:  both are  {sides[0]}")
+        else:
+            self.steps.append(f"{text}:  {sides[0]}  =  {sides[1]}")
 
     def _short(self, side: Any) -> Any:
         return self.space.simplified(side) if isinstance(self.space, AbstractSpace) else side

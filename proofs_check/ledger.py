@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from proofs_check import proposition1, proposition2
+from proofs_check import proposition1, proposition2, slips
 from proofs_check.claim import Claim
 from proofs_check.section import Section
 
-__all__ = ["SECTIONS", "all_claims", "find_claim"]
+__all__ = ["SECTIONS", "all_claims", "find_claim", "find_claims"]
 
-SECTIONS: tuple[Section, ...] = (proposition1.SECTION, proposition2.SECTION)
+SECTIONS: tuple[Section, ...] = (proposition1.SECTION, proposition2.SECTION, slips.SECTION)
 
 
 def all_claims(sections: Sequence[Section] = SECTIONS) -> list[Claim]:
@@ -22,9 +22,21 @@ def find_claim(id: str) -> Claim:
     """Look a claim up.
 
     Raises:
-        ValueError: if there is none of that id.
+        LookupError: (the id, what is allowed) if there is none of that id.
     """
-    for claim in all_claims():
-        if claim.id == id:
-            return claim
-    raise ValueError(f"claim: {id!r} is not one of {', '.join(claim.id for claim in all_claims())}")
+    (claim,) = find_claims([id])
+    return claim
+
+
+def find_claims(ids: Sequence[str]) -> list[Claim]:
+    """The claims of the given ids, and all those of the given sections, in the order of the ledger.
+
+    Raises:
+        LookupError: (the first id that is neither, what is allowed).
+    """
+    claims = all_claims()
+    for id in ids:
+        if not any(id in (claim.id, claim.group) for claim in claims):
+            allowed = ", ".join(f"{s.claims[0].id} to {s.claims[-1].id}" for s in SECTIONS)
+            raise LookupError(id, f"claims are {allowed}; sections are {', '.join(s.id for s in SECTIONS)}")
+    return [claim for claim in claims if claim.id in ids or claim.group in ids]

@@ -277,7 +277,7 @@ def _count_useful(settings: CheckSettings) -> Finding:
     source="proof of Proposition 2; the exact count is THEORY's",
     assumptions=(_GENERIC,),
     also=[Evidence(EvidenceKind.CERTIFICATE, "the environment stepped in whole numbers, and counted", _count_useful)],
-    note="A buffer that starts by waiting has ⌊N/2⌋. With the first as the useful one every threshold k becomes 2k − 1.",
+    note="A buffer that starts by waiting has ⌊N/2⌋. With the first one useful, every threshold k becomes 2k − 1.",
 )
 def _alternation(step: Derivation) -> None:
     U = step.space.matrix("U")
@@ -293,7 +293,8 @@ def _alternation(step: Derivation) -> None:
 @SECTION.proof(
     "11",
     "Where s¹ ≠ 0 both reductions hold even if the target actor lags behind the target critic: its action is ignored.",
-    latex=r"s^1\ne0,\ \bar U_\pi\ne\bar U:\quad Q_{\tilde U}-(R+\gamma Q')=\frac{\gamma\,g^\top(\tilde Ua-Ua)}{1-\gamma^2}",
+    latex=r"s^1\ne0,\ \bar U_\pi\ne\bar U:\quad "
+    r"Q_{\tilde U}-(R+\gamma Q')=\frac{\gamma\,g^\top(\tilde Ua-Ua)}{1-\gamma^2}",
     source="not in the paper; compare P1.9",
     assumptions=("U, Ũ, Ū, Ūπ any matrices",),
 )
@@ -320,7 +321,7 @@ def _lagging_waiting(step: Derivation) -> None:
 
 @SECTION.proof(
     "13",
-    "What a lagging actor adds where s¹ = 0 does not contain Ũ: in Proposition 2 it moves the loss, not its minimisers.",
+    "What a lagging actor adds where s¹ = 0 does not contain Ũ: it moves the loss, not its minimisers.",
     latex=r"\frac{\gamma^2}{1-\gamma^2}\Bigl(\|g\|-\frac{g^\top\bar U\bar U_\pi^\top g}{\|g\|}\Bigr)",
     source="not in the paper; compare P1.11, where it moves the minimisers",
     assumptions=("Ū, Ūπ orthogonal", "U, Ũ any matrices", "g ≠ 0"),

@@ -1,0 +1,158 @@
+"""The command ``reengage check``: its arguments, and what it does."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from rich.console import Console
+
+from analysis.check_ledger import check_claims
+from analysis.config import ConfigError
+from analysis.executors import worker_count
+from analysis.exit_codes import EXIT_DONE, EXIT_NOT_AS_ASKED
+from analysis.ledger_tables import (
+    NOTES_BEGIN,
+    claim_in_full,
+    ledger_json,
+    ledger_latex,
+    ledger_table,
+    summary_line,
+    with_claim_table,
+)
+from analysis.run_directory import write_atomically
+from proofs_check.claim import CheckSettings, Claim
+from proofs_check.ledger import all_claims, find_claims
+
+__all__ = ["DESCRIPTION", "EXAMPLES", "SUMMARY", "add_arguments", "run"]
+
+SUMMARY = "prove, certify or refute every step of the argument"
+
+DESCRIPTION = """\
+Go through the ledger of claims: every step of the paper's theory and every sharper statement, with its evidence.
+
+A verdict is TRUE, FALSE or UNKNOWN, with the range that it holds for:
+  proved      derived in an algebra of abstract vectors, for every d (and again in coordinates of small d)
+  certified   exact arithmetic on given cases: ranks, counts of solutions
+  refuted     FALSE, by a counterexample in exact numbers; expected of slips in the paper as printed
+  sampled     random examples in floating point; never a proof
+UNKNOWN is never a pass. The exit code is 1 if any verdict is not the one that the project stands by.
+"""
+
+EXAMPLES = """\
+examples:
+  reengage check                        the whole ledger
+  reengage check --claim P1.7           one claim in full: its derivation, or its counterexample
+  reengage check --claim P1,S.4a        a section and a claim
+  reengage check --max-dim 32           smaller exact certificates, quicker
+  reengage check --json ledger.json     for programs
+  reengage check --latex claims.tex     a table for an appendix (packages booktabs, longtable)
+"""
+
+_DEFAULTS = CheckSettings()
+
+_PLAIN_WIDTH = 130
+"""Columns of the table where the output is not a terminal, whose width rich would take for 80."""
+
+
+def _ids(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--claim", type=_ids, metavar="ID,...", help="only these claims or sections; one claim in full")
+    parser.add_argument(
+        "--max-dim",
+        type=int,
+        default=_DEFAULTS.max_dim,
+        metavar="D",
+        help="largest dimension of the exact certificates (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=_DEFAULTS.seed, metavar="SEED", help="of every random choice (default: %(default)s)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the ledger with all evidence as JSON")
+    parser.add_argument("--latex", type=Path, metavar="FILE", help="write the ledger as a LaTeX table")
+    parser.add_argument(
+        "--notes",
+        type=Path,
+        nargs="?",
+        const=Path("paper_notes.md"),
+        metavar="FILE",
+        help="bring the claim table of the reading notes up to date (default FILE: %(const)s)",
+    )
+    parser.add_argument("--workers", type=int, metavar="W", help="processes (default: the cores of this machine)")
+    parser.add_argument("--quiet", action="store_true", help="no progress, only the ledger")
+
+
+def _check_writable(option: str, path: Path) -> None:
+    """Refuse a file that could not be written, before minutes are spent on what should go there."""
+    if path.is_dir():
+        raise ConfigError(option, str(path), "it is a directory; expected a file")
+    if not path.parent.is_dir():
+        raise ConfigError(option, str(path), f"the directory {path.parent} does not exist")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ConfigError(option, str(path), "it cannot be written")
+
+
+def _settings(arguments: argparse.Namespace) -> CheckSettings:
+    try:
+        return CheckSettings(max_dim=arguments.max_dim, seed=arguments.seed)
+    except ValueError as error:
+        argument = str(error).split(":")[0]
+        raise ConfigError(
+            argument, getattr(arguments, argument), "expected an integer " + str(error).rsplit("integer ", 1)[1]
+        ) from None
+
+
+def _claims(ids: tuple[str, ...] | None) -> list[Claim]:
+    if ids is None:
+        return all_claims()
+    try:
+        return find_claims(ids)
+    except LookupError as error:
+        raise ConfigError("claim", error.args[0], error.args[1]) from None
+
+
+def _notes_text(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError("notes", str(path), f"it cannot be read ({error.strerror})") from None
+    if NOTES_BEGIN not in text:
+        raise ConfigError("notes", str(path), f"it has no line {NOTES_BEGIN}, where the table would go")
+    return text
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Check; returns the exit code."""
+    settings, claims = _settings(arguments), _claims(arguments.claim)
+    workers = worker_count(arguments.workers)
+    if arguments.notes and (arguments.claim or settings != _DEFAULTS):
+        raise ConfigError("notes", str(arguments.notes), "it takes the whole ledger, with its default settings")
+    for option in ("json", "latex", "notes"):
+        if path := getattr(arguments, option):
+            _check_writable(option, path)
+    if arguments.notes:
+        _notes_text(arguments.notes)
+
+    results = check_claims(claims, settings, workers, console, quiet=arguments.quiet)
+    if arguments.claim and len(results) == 1:
+        console.print(claim_in_full(results[0]), highlight=False, markup=False)
+    else:
+        wide = console if console.is_terminal else Console(file=console.file, width=_PLAIN_WIDTH)
+        wide.print(ledger_table(results), soft_wrap=False)
+        for result in results:
+            if not result.as_expected:
+                console.print(claim_in_full(result), highlight=False, markup=False)
+    console.print(summary_line(results), highlight=False)
+
+    if arguments.json:
+        write_atomically(arguments.json, ledger_json(results, settings))
+    if arguments.latex:
+        write_atomically(arguments.latex, ledger_latex(results))
+    if arguments.notes:
+        write_atomically(arguments.notes, with_claim_table(_notes_text(arguments.notes), results))
+    return EXIT_DONE if all(result.as_expected for result in results) else EXIT_NOT_AS_ASKED

@@ -1,0 +1,139 @@
+"""Claims and their verdicts: what counts as what, and that nothing unknown ever passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from proofs_check.claim import CheckSettings, Claim, Evidence, EvidenceKind, Finding, Strength, Verdict
+from proofs_check.section import Section
+
+TRUE = Finding(Verdict.TRUE, "every d")
+FALSE = Finding(Verdict.FALSE, "d = 2", counterexample="0 ≠ 1")
+UNKNOWN = Finding(Verdict.UNKNOWN, "nothing")
+
+
+def crash(settings: CheckSettings) -> Finding:
+    raise KeyError("missing")
+
+
+def refuse(settings: CheckSettings) -> Finding:
+    raise AssertionError("1 is not 2")
+
+
+def evidence(finding: Finding | Callable[[CheckSettings], Finding], kind: EvidenceKind) -> Evidence:
+    return Evidence(kind, "a test", finding if callable(finding) else lambda settings: finding)
+
+
+def claim(*pieces: Evidence, expected: Verdict = Verdict.TRUE) -> Claim:
+    return Claim("T1.1", "A statement.", "x", "nowhere", pieces, expected=expected)
+
+
+SYMBOLIC, NUMERIC, EXACT = EvidenceKind.SYMBOLIC, EvidenceKind.NUMERIC, EvidenceKind.CERTIFICATE
+
+
+@pytest.mark.parametrize(
+    ("findings", "verdict"),
+    [
+        ([TRUE], Verdict.TRUE),
+        ([TRUE, TRUE], Verdict.TRUE),
+        ([FALSE], Verdict.FALSE),
+        ([FALSE, FALSE], Verdict.FALSE),
+        ([UNKNOWN], Verdict.UNKNOWN),
+        ([TRUE, UNKNOWN], Verdict.UNKNOWN),
+        ([FALSE, UNKNOWN], Verdict.UNKNOWN),
+        ([TRUE, FALSE], Verdict.UNKNOWN),
+        ([crash], Verdict.UNKNOWN),
+        ([TRUE, crash], Verdict.UNKNOWN),
+        ([refuse], Verdict.FALSE),
+    ],
+)
+def test_a_verdict_needs_evidence_that_agrees(findings: list[Any], verdict: Verdict) -> None:
+    result = claim(*(evidence(finding, SYMBOLIC) for finding in findings)).check()
+    assert result.verdict is verdict
+    assert result.as_expected is (verdict is Verdict.TRUE)
+    assert (result.strength is None) is (verdict is Verdict.UNKNOWN)
+
+
+@pytest.mark.parametrize("expected", [Verdict.TRUE, Verdict.FALSE])
+def test_unknown_is_never_as_expected(expected: Verdict) -> None:
+    assert not claim(evidence(UNKNOWN, SYMBOLIC), expected=expected).check().as_expected
+
+
+def test_a_slip_that_turns_out_true_is_not_as_expected() -> None:
+    assert claim(evidence(FALSE, EXACT), expected=Verdict.FALSE).check().as_expected
+    assert not claim(evidence(TRUE, EXACT), expected=Verdict.FALSE).check().as_expected
+
+
+@pytest.mark.parametrize(
+    ("kinds", "strength"),
+    [
+        ([NUMERIC], Strength.SAMPLED),
+        ([EvidenceKind.PROPERTY], Strength.SAMPLED),
+        ([NUMERIC, EXACT], Strength.CERTIFIED),
+        ([EvidenceKind.PROPERTY, SYMBOLIC, EXACT], Strength.PROVED),
+        ([EvidenceKind.COMPONENTS], Strength.PROVED),
+    ],
+)
+def test_numbers_never_prove(kinds: list[EvidenceKind], strength: Strength) -> None:
+    assert claim(*(evidence(TRUE, kind) for kind in kinds)).check().strength is strength
+
+
+def test_the_range_is_that_of_the_strongest_piece() -> None:
+    result = claim(
+        evidence(Finding(Verdict.TRUE, "100 samples"), NUMERIC), evidence(Finding(Verdict.TRUE, "d = 2…8"), EXACT)
+    ).check()
+    assert result.scope == "d = 2…8"
+
+
+def test_a_crash_is_reported_with_its_place() -> None:
+    (piece,) = claim(evidence(crash, SYMBOLIC)).check().evidence
+    assert "KeyError in test_claim.py" in piece.finding.steps[0]
+
+
+def test_a_failed_assertion_is_the_counterexample() -> None:
+    assert claim(evidence(refuse, EXACT)).check().counterexample == "1 is not 2"
+
+
+def test_settings_reach_the_evidence() -> None:
+    seen = []
+
+    def look(settings: CheckSettings) -> Finding:
+        seen.append(settings)
+        return TRUE
+
+    claim(evidence(look, EXACT)).check(CheckSettings(max_dim=9, seed=4))
+    assert seen == [CheckSettings(9, 4)]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Finding(Verdict.FALSE, "d = 2"), "counterexample: None with verdict FALSE"),
+        (lambda: Finding(Verdict.TRUE, "d = 2", counterexample="x"), "counterexample: 'x' with verdict TRUE"),
+        (lambda: Claim("1.P", "s", "l", "s", (evidence(TRUE, EXACT),)), "id: '1.P'"),
+        (lambda: Claim("P1.1", "s", "l", "s", ()), "evidence: P1.1 has none"),
+        (lambda: claim(evidence(TRUE, EXACT), expected=Verdict.UNKNOWN), "expected: UNKNOWN"),
+        (lambda: CheckSettings(max_dim=3), "max_dim: 3 is not an integer >= 4"),
+        (lambda: CheckSettings(seed=-1), "seed: -1 is not an integer >= 0"),
+    ],
+)
+def test_misuse_is_refused(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_section_collects_claims_and_gives_no_number_twice() -> None:
+    section = Section("T", "Tests")
+    common: dict[str, Any] = {"kind": EXACT, "method": "a test", "latex": "x", "source": "here"}
+
+    @section.check("1", "One.", **common)
+    def _one(settings: CheckSettings) -> Finding:
+        return TRUE
+
+    (only,) = section.claims
+    assert (only.id, only.group, only.expected) == ("T.1", "T", Verdict.TRUE)
+    with pytest.raises(ValueError, match=r"number: T\.1 is taken"):
+        section.check("1", "Again.", **common)(_one)
