@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: scale test test-slow lint clean
+.PHONY: scale test test-slow mutants lint clean
 
 scale: $(STAMP)
 	$(BIN)/reengage scale --out runs/main
@@ -13,6 +13,10 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -n auto -m slow
+
+# Every formula changed in one place at a time: which claim notices which change (about 20 minutes on two cores).
+mutants: $(STAMP)
+	cd tests && ../$(BIN)/python -m mutants
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from analysis.latex import as_latex
 from analysis.run_directory import to_json
+from proofs_check import ledger
 from proofs_check.claim import CheckSettings, ClaimResult, Verdict
-from proofs_check.ledger import SECTIONS
 
 __all__ = [
     "NOTES_BEGIN",
@@ -34,7 +34,7 @@ NOTES_END = "<!-- end of claims -->"
 
 def _by_section(results: Iterable[ClaimResult]) -> list[tuple[str, list[ClaimResult]]]:
     rows = list(results)
-    groups = ((section.title, [r for r in rows if r.claim.group == section.id]) for section in SECTIONS)
+    groups = ((section.title, [r for r in rows if r.claim.group == section.id]) for section in ledger.SECTIONS)
     return [(title, group) for title, group in groups if group]
 
 

@@ -184,7 +184,7 @@ class AbstractSpace(Space):
             for turn, (name, law) in enumerate(sorted(abstract.free_operators(difference)))
         }
         realised = abstract.realise(difference, vectors, operators)
-        scalars = {symbol: sympy.Rational(1, 2 + i) for i, symbol in enumerate(_symbols(realised))}
+        scalars = {symbol: sympy.Rational(1, 3 + i) for i, symbol in enumerate(_symbols(realised))}
         value = realised.subs(scalars)
         for i, entry in enumerate(value if isinstance(value, sympy.MatrixBase) else [value]):
             if (exact := _nonzero_value(entry)) is not None:
@@ -253,7 +253,7 @@ class ComponentSpace(Space):
     def counterexample(self, difference: Any) -> str | None:
         names = _symbols(difference)
         numbers = _small_numbers()
-        values = {symbol: next(numbers) if "γ" not in symbol.name else sympy.Rational(1, 2) for symbol in names}
+        values = {symbol: next(numbers) if "γ" not in symbol.name else sympy.Rational(1, 3) for symbol in names}
         for entry in difference if isinstance(difference, sympy.MatrixBase) else [difference]:
             if (exact := _nonzero_value(sympy.sympify(entry).subs(values))) is not None:
                 return f"d = {self.dim}, {_listed(values)}: the two sides differ by {exact}"

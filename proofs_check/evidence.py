@@ -43,7 +43,7 @@ def _on_samples(assertion: Callable[[Problem], None], construction_type: type[Co
 def reduced_residuals_on_samples(construction_type: type[Construction]) -> Evidence:
     """The differentiated losses and their parameter gradients against the reduced ones, in float64 to 1e-10."""
     return _on_samples(
-        lambda p: assert_reduced_residuals(p.construction, p.transitions, p.online_param, p.target_param),
+        assert_reduced_residuals,
         construction_type,
         "residuals, losses and parameter gradients by automatic differentiation against the reduced ones",
     )
@@ -52,7 +52,7 @@ def reduced_residuals_on_samples(construction_type: type[Construction]) -> Evide
 def bellman_optimal_on_samples(construction_type: type[Construction]) -> Evidence:
     """Random and displaced actions never beat the policy, and the Bellman equation holds to 1e-10."""
     return _on_samples(
-        lambda p: assert_bellman_optimal(p.construction, p.transitions, p.true_param, p.target_param),
+        assert_bellman_optimal,
         construction_type,
         "Bellman equation on stepped transitions; random and displaced actions against the policy",
     )
@@ -61,7 +61,7 @@ def bellman_optimal_on_samples(construction_type: type[Construction]) -> Evidenc
 def value_is_return_on_samples(construction_type: type[Construction]) -> Evidence:
     """Rewards of the stepped environment, added up with the discount, against the value's formula."""
     return _on_samples(
-        lambda p: assert_value_is_return(p.construction, p.transitions, p.true_param),
+        assert_value_is_return,
         construction_type,
         "rewards added up along rollouts of the environment",
     )

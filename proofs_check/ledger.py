@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from proofs_check import proposition1, proposition2, slips
+from proofs_check import cost, counting, discrete_actions, goal_sets, proposition1, proposition2, slips
 from proofs_check.claim import Claim
 from proofs_check.section import Section
 
 __all__ = ["SECTIONS", "all_claims", "find_claim", "find_claims"]
 
-SECTIONS: tuple[Section, ...] = (proposition1.SECTION, proposition2.SECTION, slips.SECTION)
+SECTIONS: tuple[Section, ...] = (
+    proposition1.SECTION,
+    proposition2.SECTION,
+    counting.SECTION,
+    discrete_actions.SECTION,
+    goal_sets.SECTION,
+    cost.SECTION,
+    slips.SECTION,
+)
 
 
-def all_claims(sections: Sequence[Section] = SECTIONS) -> list[Claim]:
+def all_claims() -> list[Claim]:
     """Every claim, in order."""
-    return [claim for section in sections for claim in section.claims]
+    return [claim for section in SECTIONS for claim in section.claims]
 
 
 def find_claim(id: str) -> Claim:

@@ -14,6 +14,8 @@ import sympy
 
 from proofs_check.claim import CheckSettings, EvidenceKind, Finding, Verdict
 from proofs_check.derivation import Derivation
+from proofs_check.discrete_actions import double_discount_as_printed, double_discount_corrected
+from proofs_check.goal_sets import reward_gate_gradient_as_printed, reward_gate_gradient_corrected
 from proofs_check.identifiability import useful_transitions_needed
 from proofs_check.section import Section
 from proofs_check.symbolic_transition import GAMMA, SymbolicTransition
@@ -590,3 +592,37 @@ def _weight(step: Derivation) -> None:
     c, d = sympy.symbols("c d", positive=True)
     e = step.space.vector("e")
     step.equal("c times the mean and (c/d) times the sum", c * (inner(e, e) / d), (c / d) * inner(e, e))
+
+
+# --- 12 and 13. the appendix's formulas for discrete actions and goal sets --------------------------------
+
+SECTION.refutation(
+    "12a",
+    "As printed: (32) and (33) put γ in front of SoftQTarget, whose definition (31) already contains R and γ.",
+    latex=r"Q^*=\gamma\,\mathrm{SoftQTarget},\quad"
+    r"\mathrm{SoftQTarget}=R+\gamma\sum_a\mathrm{softmax}(Q'/\tau)_aQ'_a",
+    source="(31)–(33)",
+    note="Where R is constant the true value is R/(1−γ) for every action, whatever τ is.",
+)(double_discount_as_printed)
+
+SECTION.proof(
+    "12b",
+    "As corrected: the target is SoftQTarget itself; the true value of constant rewards has no error against it.",
+    latex=r"Q^*=\mathrm{SoftQTarget}",
+    source="(31)–(33), corrected",
+    assumptions=("constant rewards, for which every policy is optimal", "τ > 0", "0 ≤ γ < 1"),
+)(double_discount_corrected)
+
+SECTION.refutation(
+    "13a",
+    "As printed in the middle of (39): the reward's gate gradient is b_i R_item.",
+    latex=r"R=\sum_ib_i^2R_{\mathrm{item}}(s',g_i)\ \Rightarrow\ \partial R/\partial b_i=b_iR_{\mathrm{item}}(s',g_i)",
+    source="(39)",
+)(reward_gate_gradient_as_printed)
+
+SECTION.proof(
+    "13b",
+    "As corrected: it is 2 b_i R_item, and so 2 R_item where b_i = 1, which (39) goes on to use.",
+    latex=r"\partial R/\partial b_i=2b_iR_{\mathrm{item}}(s',g_i)",
+    source="(39), corrected",
+)(reward_gate_gradient_corrected)

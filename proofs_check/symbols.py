@@ -133,6 +133,27 @@ def _(U: Any, x: Any) -> Any:
     return U.T * x
 
 
+@algebra.hadamard.register(sympy.MatrixBase)
+def _(x: Any, y: Any) -> Any:
+    return x.multiply_elementwise(y)
+
+
+@algebra.centred.register(sympy.MatrixBase)
+def _(x: Any) -> tuple[Any, Any]:
+    return x, sympy.Integer(0)
+
+
+@algebra.softmax.register(sympy.MatrixBase)
+def _(x: Any, temperature: Any) -> Any:
+    weights = x.applyfunc(lambda entry: sympy.exp(sympy.expand(entry / temperature)))
+    return weights / sum(weights)
+
+
+@algebra.largest.register(sympy.MatrixBase)
+def _(x: Any) -> Any:
+    return sympy.Max(*x)
+
+
 @algebra.split.register(sympy.MatrixBase)
 def _(x: Any) -> tuple[Any, Any]:
     half = x.rows // 2

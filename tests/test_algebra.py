@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,7 @@ BINARY: list[tuple[str, int, int, Callable[..., Any]]] = [
     ("apply", 2, 1, lambda U, x: [sum(U[i, j] * x[j] for j in range(len(x))) for i in range(len(x))]),
     ("apply_transpose", 2, 1, lambda U, x: [sum(U[j, i] * x[j] for j in range(len(x))) for i in range(len(x))]),
     ("join", 1, 1, lambda x, y: [*x, *y]),
+    ("hadamard", 1, 1, lambda x, y: [x[i] * y[i] for i in range(len(x))]),
 ]
 """Name, number of core axes of the two arguments, and the operation on one vector in plain arithmetic."""
 
@@ -82,6 +84,16 @@ def test_unary_operations_agree_with_loops(batch: tuple[int, ...]) -> None:
     lengths = loop(lambda v: sum(entry**2 for entry in v) ** 0.5, (x, 1))
     np.testing.assert_allclose(algebra.norm(x), lengths, rtol=1e-14)
     np.testing.assert_allclose(algebra.norm(torch.from_numpy(x)).numpy(), lengths, rtol=1e-14)
+    maxima = loop(lambda v: max(v), (x, 1))
+    np.testing.assert_array_equal(algebra.largest(x), maxima)
+    np.testing.assert_array_equal(algebra.largest(torch.from_numpy(x)).numpy(), maxima)
+    for temperature in (0.3, 2.0):
+        weights = loop(lambda v, t=temperature: [1 / sum(math.exp((w - u) / t) for w in v) for u in v], (x, 1))
+        np.testing.assert_allclose(algebra.softmax(x, temperature), weights, rtol=1e-13)
+        np.testing.assert_allclose(algebra.softmax(torch.from_numpy(x), temperature).numpy(), weights, rtol=1e-13)
+    for gaps, top in (algebra.centred(x), [part.numpy() for part in algebra.centred(torch.from_numpy(x))]):
+        np.testing.assert_array_equal(top, maxima)
+        np.testing.assert_array_equal(gaps, x - maxima[..., None])
     for array in (algebra.split(x), [half.numpy() for half in algebra.split(torch.from_numpy(x))]):
         np.testing.assert_array_equal(array[0], x[..., : DIM // 2])
         np.testing.assert_array_equal(array[1], x[..., DIM // 2 :])
@@ -124,6 +136,11 @@ def test_symbolic_components_agree_with_numpy(half: int, seed: int) -> None:
     np.testing.assert_array_equal(array(algebra.apply(V, v)), algebra.apply(U, x))
     np.testing.assert_array_equal(array(algebra.apply_transpose(V, v)), algebra.apply_transpose(U, x))
     np.testing.assert_array_equal(array(algebra.join(v, w)), algebra.join(x, y))
+    np.testing.assert_array_equal(array(algebra.hadamard(v, w)), algebra.hadamard(x, y))
+    assert algebra.largest(v) == algebra.largest(x)
+    weights = np.array([float(entry) for entry in algebra.softmax(v, 2)])
+    np.testing.assert_allclose(weights, algebra.softmax(x, 2.0), rtol=1e-13)
+    assert algebra.centred(v) == (v, 0)
     for mine, theirs in zip(algebra.split(v), algebra.split(x), strict=True):
         np.testing.assert_array_equal(array(mine), theirs)
     assert algebra.is_zero(v) is bool(algebra.is_zero(x))
@@ -139,6 +156,16 @@ def test_only_exact_zeros_are_zero() -> None:
     x = sympy.Symbol("x", real=True)
     # Zero only after simplification: not literally zero, so the generic case.
     assert algebra.is_zero(sympy.Matrix([x * (x + 1) - x**2 - x])) is False
+
+
+def test_tied_coordinates_share_the_gradient_of_the_largest_and_the_top_is_held_constant() -> None:
+    x = torch.tensor([[2.0, -1.0, 2.0, 0.0]], requires_grad=True)
+    (shared,) = torch.autograd.grad(algebra.largest(x).sum(), x)
+    assert shared.tolist() == [[0.5, 0, 0.5, 0]]
+    gaps, top = algebra.centred(x)
+    assert not top.requires_grad
+    (slope,) = torch.autograd.grad(gaps.sum(), x)
+    assert slope.tolist() == [[1, 1, 1, 1]]
 
 
 def test_select_takes_whole_vectors_or_scalars() -> None:
@@ -170,6 +197,10 @@ def test_select_takes_whole_vectors_or_scalars() -> None:
         ("apply_transpose", 2),
         ("split", 1),
         ("join", 2),
+        ("hadamard", 2),
+        ("centred", 1),
+        ("softmax", 2),
+        ("largest", 1),
         ("is_zero", 1),
         ("select", 3),
     ],

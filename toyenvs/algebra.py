@@ -21,7 +21,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["apply", "apply_transpose", "inner", "is_zero", "join", "norm", "scale", "select", "split"]
+__all__ = [
+    "apply",
+    "apply_transpose",
+    "centred",
+    "hadamard",
+    "inner",
+    "is_zero",
+    "join",
+    "largest",
+    "norm",
+    "scale",
+    "select",
+    "softmax",
+    "split",
+]
 
 
 def _unsupported(operation: str, value: Any) -> TypeError:
@@ -59,6 +73,34 @@ def apply(U: Any, x: Any) -> Any:
 def apply_transpose(U: Any, x: Any) -> Any:
     """Transposed matrix times vector, Uᵀ x: matrix (..., d, d), vector (..., d) -> vector (..., d)."""
     raise _unsupported("apply_transpose", U)
+
+
+@singledispatch
+def hadamard(x: Any, y: Any) -> Any:
+    """Coordinate by coordinate product: vectors (..., d), (..., d) -> vector (..., d)."""
+    raise _unsupported("hadamard", x)
+
+
+@singledispatch
+def centred(x: Any) -> tuple[Any, Any]:
+    """Measure coordinates from near the largest: vector (..., d) -> vector x − c (..., d), scalar c (...).
+
+    For formulas in which the choice of the constant c makes no difference but to rounding. Tensors and arrays have
+    the largest coordinate, held constant; symbols, which are not rounded, have c = 0.
+    """
+    raise _unsupported("centred", x)
+
+
+@singledispatch
+def softmax(x: Any, temperature: Any) -> Any:
+    """Weights e^(x_i/τ) / Σ_j e^(x_j/τ), which sum to 1: vector (..., d), number τ > 0 -> vector (..., d)."""
+    raise _unsupported("softmax", x)
+
+
+@singledispatch
+def largest(x: Any) -> Any:
+    """The largest coordinate: vector (..., d) -> scalar (...). Of several, a tensor's gradient is shared equally."""
+    raise _unsupported("largest", x)
 
 
 @singledispatch
@@ -142,6 +184,29 @@ def _torch_rows_times(x: Tensor, right: Tensor, U: Tensor) -> Tensor:
     return (x[..., None, :] @ right)[..., 0, :]
 
 
+@hadamard.register
+def _(x: Tensor, y: Tensor) -> Tensor:
+    return x * y
+
+
+@centred.register
+def _(x: Tensor) -> tuple[Tensor, Tensor]:
+    top = x.detach().amax(-1)
+    return x - top[..., None], top
+
+
+@softmax.register
+def _(x: Tensor, temperature: float) -> Tensor:
+    # Measured from the largest before it is divided: a small temperature cannot overflow. A constant shift does not
+    # change the weights, so it needs no gradient.
+    return torch.softmax((x - x.detach().amax(-1, keepdim=True)) / temperature, -1)
+
+
+@largest.register
+def _(x: Tensor) -> Tensor:
+    return x.amax(-1)
+
+
 @split.register
 def _(x: Tensor) -> tuple[Tensor, Tensor]:
     half = x.shape[-1] // 2
@@ -189,6 +254,28 @@ def _(U: np.ndarray, x: np.ndarray) -> np.ndarray:
 @apply_transpose.register
 def _(U: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.asarray((np.swapaxes(U, -1, -2) @ x[..., None])[..., 0])
+
+
+@hadamard.register
+def _(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return x * y
+
+
+@centred.register
+def _(x: np.ndarray) -> tuple[np.ndarray, Any]:
+    top = x.max(-1)
+    return x - top[..., None], top
+
+
+@softmax.register
+def _(x: np.ndarray, temperature: float) -> np.ndarray:
+    weights = np.exp((x - x.max(-1, keepdims=True)) / temperature)
+    return np.asarray(weights / weights.sum(-1, keepdims=True))
+
+
+@largest.register
+def _(x: np.ndarray) -> Any:
+    return x.max(-1)
 
 
 @split.register

@@ -1,0 +1,1 @@
+"""Mechanical mutants of the sources, and which claim of the ledger notices which: see ``__main__``."""

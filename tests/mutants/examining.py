@@ -1,0 +1,124 @@
+"""Examining mutants: the ledger is run on each until a claim is not as expected."""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import multiprocessing
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
+
+from mutants.making import TARGETS, Mutant
+
+__all__ = ["Outcome", "examine", "outcomes_of"]
+
+MAX_DIM = 8
+"""Of the exact certificates: large dimensions would take time and notice nothing more."""
+
+TIMEOUT = 300.0
+"""Seconds after which a mutant counts as one that does not end."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a mutant.
+
+    Attributes:
+        caught_by: id of the first claim that was not as expected, or "import"; None for a survivor.
+        how: "refuted", "undecided", "crashed", "believed" (a printed slip came out true) or "does not end".
+        seconds: until then.
+    """
+
+    caught_by: str | None
+    how: str
+    seconds: float
+
+
+class _MutatedModule(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Imports one module from a changed source."""
+
+    def __init__(self, mutant: Mutant) -> None:
+        self.mutant = mutant
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> importlib.machinery.ModuleSpec | None:
+        if name != self.mutant.module:
+            return None
+        return importlib.util.spec_from_loader(name, self, origin="mutant")
+
+    def exec_module(self, module: ModuleType) -> None:
+        exec(compile(self.mutant.source, f"<mutant of {self.mutant.module}>", "exec"), module.__dict__)
+
+
+def examine(mutant: Mutant) -> Outcome:
+    """Run the ledger on a mutant. To be called in a process that has not imported the packages yet.
+
+    The quick pieces of evidence go first: the derivations of the sections that should notice, then everything.
+    """
+    started = time.perf_counter()
+    sys.meta_path.insert(0, _MutatedModule(mutant))
+
+    def outcome(caught_by: str | None, how: str) -> Outcome:
+        return Outcome(caught_by, how, time.perf_counter() - started)
+
+    try:
+        from proofs_check.claim import CheckSettings, EvidenceKind
+        from proofs_check.ledger import SECTIONS
+    except Exception:
+        return outcome("import", "crashed")
+    first = TARGETS[mutant.module]
+    sections = sorted(SECTIONS, key=lambda s: first.index(s.id) if s.id in first else len(first))
+    settings = CheckSettings(max_dim=MAX_DIM)
+    for section in sections:
+        quick = (
+            [c for c in section.claims if c.evidence[0].kind is EvidenceKind.SYMBOLIC] if section.id in first else []
+        )
+        for claim in quick:
+            result = replace(claim, evidence=claim.evidence[:1]).check(settings)
+            if not result.as_expected:
+                return outcome(claim.id, _how(result))
+    for section in sections:
+        for claim in section.claims:
+            result = claim.check(settings)
+            if not result.as_expected:
+                return outcome(claim.id, _how(result))
+    return outcome(None, "survived")
+
+
+def _how(result: Any) -> str:
+    """Why a claim was not as expected, in a word."""
+    verdicts = {piece.finding.verdict.value: piece.finding for piece in result.evidence}
+    if result.claim.expected.value == "FALSE" and "TRUE" in verdicts:
+        return "believed"
+    if "FALSE" in verdicts:
+        return "refuted"
+    return "undecided" if "UndecidedError" in verdicts["UNKNOWN"].steps[0] else "crashed"
+
+
+def _preload() -> None:
+    """Import what takes long, once, before processes fork; none of the project's own packages."""
+    import flint
+    import gymnasium
+    import hypothesis
+    import scipy.stats
+    import sympy
+    import torch
+
+    torch.set_num_threads(1)
+    assert all((flint, gymnasium, hypothesis, scipy.stats, sympy))
+    assert not any(name.split(".")[0] in ("toyenvs", "proofs_check") for name in sys.modules)
+
+
+def outcomes_of(mutants: Sequence[Mutant], jobs: int) -> Iterator[Outcome]:
+    """The outcome of every mutant, in their order, each from a process of its own."""
+    _preload()
+    with multiprocessing.get_context("fork").Pool(jobs, maxtasksperchild=1) as pool:
+        for result in [pool.apply_async(examine, (mutant,)) for mutant in mutants]:
+            try:
+                yield result.get(TIMEOUT)
+            except multiprocessing.TimeoutError:
+                yield Outcome("time", "does not end", TIMEOUT)

@@ -1,0 +1,202 @@
+"""Making mutants: the real sources, changed mechanically in one place at a time."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+__all__ = ["TARGETS", "Mutant", "all_mutants", "mutants_of"]
+
+ROOT = Path(__file__).resolve().parents[2]
+
+TARGETS: dict[str, tuple[str, ...]] = {
+    "toyenvs.constructions.gradient_feedback": ("P1", "S", "C"),
+    "toyenvs.constructions.no_reward_gradient": ("P2", "S", "C"),
+    "toyenvs.constructions.base": ("P1", "P2"),
+    "toyenvs.learners.losses": ("P1", "P2", "K"),
+    "toyenvs.learners.objective": ("P1", "P2"),
+    "toyenvs.learners.soft_target": ("D", "S"),
+    "toyenvs.learners.goal_set": ("G", "S"),
+    "proofs_check.identifiability": ("C", "P2", "S"),
+    "proofs_check.proposition1": ("P1",),
+    "proofs_check.proposition2": ("P2",),
+}
+"""What is mutated, and the sections of the ledger that should notice, the likeliest first; then come the others."""
+
+CLAIM_MODULES = ("proofs_check.proposition1", "proofs_check.proposition2")
+"""Here only the two sides of stated equalities are mutated: the claims' own formulas."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change in one place.
+
+    Attributes:
+        module: dotted.
+        place: function or method, with its class.
+        line: in the real source.
+        kind: what was done, in words.
+        before: the expression as it stands.
+        after: the expression as changed.
+        source: the whole module, changed.
+        occurrence: counts the same change in the same function.
+    """
+
+    module: str
+    place: str
+    line: int
+    kind: str
+    before: str
+    after: str
+    source: str
+    occurrence: int = 1
+
+    @property
+    def key(self) -> str:
+        """What the list of equivalent mutants knows it by: it does not change with the lines above."""
+        again = f" #{self.occurrence}" if self.occurrence > 1 else ""
+        return f"{self.module.rsplit('.', 1)[1]}:{self.place}: {self.before} -> {self.after}{again}"
+
+
+_SWAPPED_CALLS = {"apply": "apply_transpose", "apply_transpose": "apply", "min": "max", "max": "min"}
+_SWAPPED_NAMES = {
+    "param": "target_param",
+    "target_param": "param",
+    "observation": "next_observation",
+    "next_observation": "observation",
+}
+_SYMMETRIC = {"inner", "min", "max"}
+
+
+def _alternatives(node: ast.AST, names: set[str]) -> Iterator[tuple[str, ast.AST]]:
+    """Changed versions of one node; ``names`` are the arguments of the function around it."""
+    if isinstance(node, ast.BinOp):
+        operators: list[tuple[type[ast.operator], type[ast.operator], str]] = [
+            (ast.Add, ast.Sub, "sign"),
+            (ast.Sub, ast.Add, "sign"),
+            (ast.Mult, ast.Div, "times for divided by"),
+            (ast.Div, ast.Mult, "divided by for times"),
+        ]
+        for old, new, kind in operators:
+            if isinstance(node.op, old):
+                yield kind, ast.BinOp(node.left, new(), node.right)
+        word = "term" if isinstance(node.op, ast.Add | ast.Sub) else "factor"
+        if isinstance(node.op, ast.Pow):
+            yield "dropped power", node.left
+        elif not isinstance(node.op, ast.MatMult):
+            yield f"dropped {word}", node.left
+            if not isinstance(node.op, ast.Div):
+                yield f"dropped {word}", node.right
+    if isinstance(node, ast.Constant) and type(node.value) is int:
+        yield "constant", ast.Constant(node.value + 1)
+        if node.value > 0:
+            yield "constant", ast.Constant(node.value - 1)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        yield "sign", node.operand
+    if isinstance(node, ast.Call):
+        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        if name in _SWAPPED_CALLS and isinstance(node.func, ast.Name):
+            kind = "transpose" if "apply" in name else "max for min" if name == "min" else "min for max"
+            yield kind, ast.Call(ast.Name(_SWAPPED_CALLS[name], ast.Load()), node.args, node.keywords)
+        if len(node.args) >= 2 and name not in _SYMMETRIC and not any(isinstance(a, ast.Starred) for a in node.args):
+            yield (
+                "swapped arguments",
+                ast.Call(node.func, [*node.args[:-2], node.args[-1], node.args[-2]], node.keywords),
+            )
+        if name in ("policy", "q_value", "reward", "norm", "inner", "softmax"):
+            stopped = ast.Call(ast.Name("_stopped", ast.Load()), [node], [])
+            yield "stopped gradient", stopped
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names:
+        other = _SWAPPED_NAMES.get(node.id)
+        if other in names:
+            yield f"{other} for {node.id}", ast.Name(str(other), ast.Load())
+
+
+_STOPPED = """
+def _stopped(x):
+    return x.detach() if hasattr(x, "detach") else x
+"""
+
+
+class _Replace(ast.NodeTransformer):
+    def __init__(self, target: ast.AST, new: ast.AST) -> None:
+        self.target, self.new = target, new
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        return self.new if node is self.target else self.generic_visit(node)
+
+
+_Formula = tuple[str, ast.AST, set[str]]
+
+
+def _formulas(tree: ast.Module, claims_only: bool) -> Iterator[_Formula]:
+    """The expressions that are formulas: place, node, and the arguments of the function around it."""
+
+    def visit(
+        node: ast.AST, place: tuple[str, ...], names: set[str], wanted: bool
+    ) -> Iterator[tuple[str, ast.AST, set[str]]]:
+        if isinstance(node, ast.Raise | ast.Assert | ast.Import | ast.ImportFrom | ast.AnnAssign):
+            return
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            if isinstance(node, ast.FunctionDef):
+                if any("refutation" in ast.unparse(d) for d in node.decorator_list):
+                    return  # a statement that is expected to be false stays false
+                if node.name in ("__init__", "discounted", "unit_vectors", "points_in_ball"):
+                    return  # no formulas of a claim: what is accepted, and how problems are drawn
+                names = {a.arg for a in [*node.args.args, *node.args.kwonlyargs]}
+            for child in node.body:
+                yield from visit(child, (*place, node.name), names, wanted)
+            return
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            return  # a docstring
+        if claims_only and isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "equal":
+            for side in node.args[1:]:
+                yield from visit(side, place, names, True)
+            return
+        if wanted and place:
+            yield ".".join(place), node, names
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, place, names, wanted)
+
+    for statement in tree.body:
+        yield from visit(statement, (), set(), not claims_only)
+
+
+def mutants_of(module: str) -> list[Mutant]:
+    """Every mutant of a module, in the order of its source."""
+    path = ROOT / (module.replace(".", "/") + ".py")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found: dict[str, Mutant] = {}
+    for place, node, names in list(_formulas(tree, module in CLAIM_MODULES)):
+        for kind, new in _alternatives(node, names):
+            changed = ast.fix_missing_locations(_Replace(node, copy.deepcopy(new)).visit(_copy_around(tree, node)))
+            mutant = Mutant(
+                module,
+                place,
+                getattr(node, "lineno", 0),
+                kind,
+                ast.unparse(node),
+                ast.unparse(new),
+                ast.unparse(changed) + _STOPPED,
+            )
+            found.setdefault(mutant.source, mutant)
+    counts: Counter[str] = Counter()
+    numbered = []
+    for mutant in found.values():
+        counts[mutant.key] += 1
+        numbered.append(replace(mutant, occurrence=counts[mutant.key]))
+    return numbered
+
+
+def _copy_around(tree: ast.Module, kept: ast.AST) -> ast.Module:
+    """A copy of a tree that still holds the very node ``kept``."""
+    return copy.deepcopy(tree, {id(kept): kept})
+
+
+def all_mutants(modules: Sequence[str] = tuple(TARGETS)) -> list[Mutant]:
+    """The mutants of every module."""
+    return [mutant for module in modules for mutant in mutants_of(module)]

@@ -1,0 +1,135 @@
+"""The command ``reengage check``: what it prints, what it refuses, what it exits with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from analysis.cli import main
+from analysis.ledger_tables import NOTES_BEGIN, NOTES_END
+from proofs_check import ledger
+from proofs_check.claim import CheckSettings, EvidenceKind, Finding, Verdict
+from proofs_check.section import Section
+
+
+def exit_code(arguments: list[str]) -> int:
+    try:
+        return main(["check", *arguments])
+    except SystemExit as end:  # argparse leaves by itself
+        return int(end.code or 0)
+
+
+BAD = [
+    (["--claim", "P1.99"], "--claim", "'P1.99'"),
+    (["--claim", ""], "--claim", "''"),
+    (["--claim", "P1.1,Q"], "--claim", "'Q'"),
+    (["--max-dim", "3"], "--max-dim", "3"),
+    (["--max-dim", "many"], "--max-dim", "'many'"),
+    (["--seed", "-1"], "--seed", "-1"),
+    (["--workers", "0"], "--workers", "0"),
+    (["--json", "no/such/folder/x.json"], "--json", "no/such/folder/x.json"),
+    (["--latex", "."], "--latex", "'.'"),
+    (["--notes", "missing.md"], "--notes", "'missing.md'"),
+    (["--notes", "--claim", "P1"], "--notes", "paper_notes.md"),
+    (["--notes", "--seed", "3"], "--notes", "paper_notes.md"),
+    (["--claims", "P1"], "--claims", "P1"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "option", "shown"), BAD, ids=lambda v: str(v)[:30])
+def test_bad_input_costs_one_line_and_nothing_else(
+    arguments: list[str],
+    option: str,
+    shown: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert exit_code(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("reengage")
+    assert option in captured.err
+    assert shown in captured.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_notes_without_a_place_for_the_table_are_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    notes = tmp_path / "notes.md"
+    notes.write_text("no table here\n")
+    assert exit_code(["--notes", str(notes)]) == 2
+    assert NOTES_BEGIN in capsys.readouterr().err
+    assert notes.read_text() == "no table here\n"
+
+
+def section_of(run: Callable[[CheckSettings], Finding], expected: Verdict = Verdict.TRUE) -> Section:
+    section = Section("T", "Tests")
+    section.check(
+        "1", "A test.", kind=EvidenceKind.CERTIFICATE, method="m", latex="x", source="here", expected=expected
+    )(run)
+    return section
+
+
+@pytest.mark.parametrize(
+    ("finding", "expected", "code", "words"),
+    [
+        (Finding(Verdict.TRUE, "d = 2"), Verdict.TRUE, 0, "1 certified, every verdict as expected"),
+        (Finding(Verdict.UNKNOWN, "nothing"), Verdict.TRUE, 1, "NOT AS EXPECTED: T.1"),
+        (Finding(Verdict.FALSE, "d = 2", counterexample="0 ≠ 1"), Verdict.TRUE, 1, "counterexample: 0 ≠ 1"),
+        (Finding(Verdict.FALSE, "d = 2", counterexample="0 ≠ 1"), Verdict.FALSE, 0, "1 refuted"),
+        (Finding(Verdict.TRUE, "d = 2"), Verdict.FALSE, 1, "TRUE, certified (expected FALSE)"),
+    ],
+)
+def test_the_exit_code_says_whether_the_ledger_is_as_expected(
+    finding: Finding,
+    expected: Verdict,
+    code: int,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(ledger, "SECTIONS", (section_of(lambda settings: finding, expected),))
+    assert exit_code(["--claim", "T.1", "--workers", "1"]) == code
+    assert words in capsys.readouterr().out
+
+
+def test_one_claim_is_shown_in_full_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "claim.json"
+    assert exit_code(["--claim", "P1.3", "--json", str(path), "--seed", "5"]) == 0
+    out = capsys.readouterr().out
+    assert "1. ‖π‖" in out
+    assert "symbolic: " in out
+    assert "components: " in out
+    written = json.loads(path.read_text())
+    assert [claim["id"] for claim in written["claims"]] == ["P1.3"]
+    assert written["settings"] == {"max_dim": 64, "seed": 5}
+
+
+def test_a_counterexample_is_shown_with_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(["--claim", "P1.9"]) == 0
+    out = capsys.readouterr().out
+    assert "counterexample: " in out
+    assert "d = 2" in out
+
+
+def test_the_results_come_in_order_from_several_processes(tmp_path: Path) -> None:
+    verdicts = []
+    for workers in ("1", "2"):
+        path = tmp_path / f"{workers}.json"
+        assert exit_code(["--claim", "P2.10,P2.12,S.4a", "--workers", workers, "--json", str(path)]) == 0
+        verdicts.append([(c["id"], c["verdict"], c["counterexample"]) for c in json.loads(path.read_text())["claims"]])
+    assert verdicts[0] == verdicts[1]
+    assert [id for id, _, _ in verdicts[0]] == ["P2.10", "P2.12", "S.4a"]
+
+
+def test_a_table_is_put_into_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "SECTIONS", (section_of(lambda settings: Finding(Verdict.TRUE, "d = 2")),))
+    notes = tmp_path / "notes.md"
+    notes.write_text(f"head\n{NOTES_BEGIN}\n{NOTES_END}\ntail\n")
+    assert exit_code(["--notes", str(notes), "--workers", "1"]) == 0
+    assert "| T.1 | A test. | here | certificate | TRUE, certified | d = 2 |" in notes.read_text()

@@ -1,0 +1,139 @@
+"""The cost formulas against counts by hand and by a second counter, and the ledger's section on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sympy
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from typing_extensions import override
+
+from proofs_check import cost
+from proofs_check.claim import CheckSettings, Claim, Strength, Verdict
+from proofs_check.cost import Sizes, ddpg_cost, layer_costs, measured_cost, reengage_cost, reengage_cost_in_graph
+
+FORMULAS: dict[str, Callable[[Any, Any], Any]] = {
+    "ddpg": ddpg_cost,
+    "reengage, target detached": reengage_cost,
+    "reengage, target in graph, critic's weights only": reengage_cost,
+    "reengage, target in graph, backward()": reengage_cost_in_graph,
+}
+by_claim = pytest.mark.parametrize("claim", cost.SECTION.claims, ids=lambda claim: claim.id)
+
+UNEQUAL = Sizes(3, 5, 2, 7, (11, 13), (17, 19))
+"""All different primes."""
+
+
+class MultiplicationCounter(TorchDispatchMode):
+    """2·m·n·k for every matrix product that torch runs, read off the shapes of its operands."""
+
+    total = 0
+
+    @override
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func._schema.name in ("aten::mm", "aten::addmm"):
+            first, second = args[-2:]
+            self.total += 2 * first.shape[0] * first.shape[1] * second.shape[1]
+        else:
+            assert "mm" not in func._schema.name, func
+            assert "matmul" not in func._schema.name, func
+        return func(*args, **(kwargs or {}))
+
+
+@by_claim
+def test_claims_are_as_expected(claim: Claim) -> None:
+    result = claim.check()
+    assert result.as_expected, [piece.finding for piece in result.evidence]
+    assert claim.expected is Verdict.TRUE
+
+
+def test_the_smallest_network_by_hand() -> None:
+    # One observation, action, goal, batch and hidden unit. Critic: 3 → 1 → 1, that is 6 and 2 operations; actor:
+    # 2 → 1 → 1, that is 4 and 2. DDPG: 6 for the target's actor, 8 for its critic, 8 forward, 8 to the weights and 2
+    # to the hidden unit.
+    smallest = Sizes(1, 1, 1, 1, (1,), (1,))
+    assert smallest.critic_costs() == [6, 2]
+    assert smallest.actor_costs() == [4, 2]
+    assert ddpg_cost([6, 2], [4, 2]) == 6 + 8 + 8 + 8 + 2
+    # ReenGAGE: 14 more for the target's goal gradient, 8 for the online one; the second backward pass makes 8 for the
+    # weights, and 6 for the derivative of the hidden unit.
+    assert reengage_cost([6, 2], [4, 2]) == 32 + 14 + 8 + 8 + 6
+    assert measured_cost("ddpg", smallest) == 32
+    assert measured_cost("reengage, target detached", smallest) == 68
+
+
+@pytest.mark.parametrize("program", FORMULAS)
+def test_a_second_counter_finds_the_same(program: str) -> None:
+    networks = cost._Networks(UNEQUAL)
+    with MultiplicationCounter() as counter:
+        cost._PROGRAMS[program](networks)
+    assert counter.total == FORMULAS[program](UNEQUAL.critic_costs(), UNEQUAL.actor_costs())
+
+
+def test_closed_forms_are_the_sums_of_the_passes() -> None:
+    f_1, between, f_last, actor = sympy.symbols("f1 f2 f3 F_A")
+    critic = f_1 + between + f_last
+    layers = [f_1, between, f_last], [actor, 0, 0]
+    assert sympy.expand(ddpg_cost(*layers) - (actor + 4 * critic - f_1)) == 0
+    assert sympy.expand(reengage_cost(*layers) - (2 * actor + 8 * critic - f_1 - f_last)) == 0
+    assert sympy.expand(reengage_cost_in_graph(*layers) - (6 * actor + 12 * critic - 2 * f_last)) == 0
+
+
+def test_the_programs_take_the_same_step() -> None:
+    # Detached, pruned or through all of the graph: one gradient of the critic, as the theory says.
+    generator = torch.Generator().manual_seed(0)
+    networks = cost._Networks(UNEQUAL)
+    for name in ("observation", "action", "goal", "reward"):
+        setattr(networks, name, torch.randn(getattr(networks, name).shape, generator=generator))
+    params = list(networks.critic.parameters())
+    cost._reengage_in_graph(networks)
+    through_all = [param.grad for param in params]
+    pruned = torch.autograd.grad(cost._loss_of_residual(networks), params)
+    value, gradient = cost._value_and_gradient(networks.value, networks.goal, create_graph=True)
+    target, target_gradient = cost._value_and_gradient(networks.target, networks.goal, create_graph=False)
+    loss = (value - target.detach()).square().mean() + (gradient - target_gradient).square().mean()
+    for one, two, three in zip(through_all, pruned, torch.autograd.grad(loss, params), strict=True):
+        torch.testing.assert_close(one, two)
+        torch.testing.assert_close(one, three)
+
+
+def test_a_wrong_formula_is_refuted() -> None:
+    def forgets_a_layer(critic: Any, actor: Any) -> Any:
+        return ddpg_cost(critic[1:], actor)
+
+    with pytest.raises(AssertionError, match="torch counts"):
+        cost._formula_is_measured(forgets_a_layer, "ddpg")(CheckSettings())
+
+
+@pytest.mark.parametrize(
+    ("formula", "factor", "other"),
+    [
+        (reengage_cost, sympy.Rational(7, 3) - sympy.Rational(1, 1000), ddpg_cost),
+        (reengage_cost_in_graph, sympy.Integer(5), ddpg_cost),
+        (reengage_cost, sympy.Integer(3), cost.residual_cost),
+    ],
+)
+def test_smaller_bounds_are_not_proved(formula: Any, factor: Any, other: Any) -> None:
+    with pytest.raises(AssertionError, match="the coefficient of"):
+        cost._at_most(formula, factor, other)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_planted_extra_pass_is_noticed(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    real = cost._Networks.target
+
+    def twice(networks: cost._Networks, goal: torch.Tensor) -> torch.Tensor:
+        real(networks, goal)
+        return real(networks, goal)
+
+    monkeypatch.setattr(cost._Networks, "target", twice)
+    result = cost.SECTION.claims[number - 1].check()
+    assert result.verdict is Verdict.FALSE
+    assert result.strength is Strength.CERTIFIED
+
+
+def test_layers_are_counted_in_the_order_of_the_network() -> None:
+    assert layer_costs((2, 3, 5, 1), 7) == [84, 210, 70]

@@ -1,0 +1,227 @@
+"""The counting section: every claim has its verdict, planted errors are refuted, and the formulas have oracles."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+
+from proofs_check import counting
+from proofs_check import identifiability as counts
+from proofs_check.claim import CheckSettings, Claim, ClaimResult, EvidenceKind, Strength, Verdict
+from proofs_check.solution_count import Solutions
+
+QUICK = CheckSettings(max_dim=16)
+CLAIMS = {claim.id: claim for claim in counting.SECTION.claims}
+REPEATED = ("C.23", "C.24", "C.25")
+
+
+def check(id: str) -> ClaimResult:
+    return CLAIMS[id].check(QUICK)
+
+
+@pytest.mark.parametrize("claim", [c for c in CLAIMS.values() if c.id not in REPEATED], ids=lambda c: c.id)
+def test_claims_have_their_verdict(claim: Claim) -> None:
+    result = claim.check(QUICK)
+    assert result.verdict is claim.expected, result.counterexample
+    assert result.strength is not Strength.SAMPLED
+    assert all(piece.finding.steps for piece in result.evidence if piece.finding.verdict is Verdict.TRUE)
+
+
+@pytest.fixture
+def few_instances(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "_INSTANCES", {2: 4, 3: 2})
+    monkeypatch.setattr(counting, "_STARTS", 400)
+    counting._counted.cache_clear()
+
+
+@pytest.mark.usefixtures("few_instances")
+@pytest.mark.parametrize("id", REPEATED)
+def test_claims_on_many_instances_have_their_verdict(id: str) -> None:
+    result = check(id)
+    assert result.verdict is Verdict.TRUE, result.counterexample
+    sampled = [piece.kind for piece in result.evidence if piece.kind.strength is Strength.SAMPLED]
+    assert sampled == ([] if id == "C.23" else [EvidenceKind.NUMERIC])
+
+
+def test_ids_are_in_order_and_cited_ones_exist() -> None:
+    numbers = [int(re.findall(r"\d+", id)[0]) for id in CLAIMS]
+    assert numbers == sorted(numbers)
+    text = " ".join(claim.note + claim.statement for claim in CLAIMS.values())
+    text += " ".join(str(f.__doc__) for f in vars(counts).values() if callable(f))
+    assert set(re.findall(r"\bC\.\d+[a-z]?", text)) <= set(CLAIMS)
+
+
+# --- planted errors: wrong formulas are refuted -----------------------------------------------------------
+
+
+def _one_more(dim: int, num: int) -> int:
+    r = min(num, dim)
+    return dim * r - r * (r - 1) // 2
+
+
+PLANTED = [
+    ("C.5", "ddpg_local_rank", lambda dim, num: min(num, dim * (dim + 1) // 2)),
+    ("C.6", "reengage_local_rank", _one_more),
+    ("C.6", "reengage_local_rank", lambda dim, num: min(num * (dim - 1), dim * (dim - 1) // 2)),
+    ("C.9", "relabelled_local_rank", lambda dim, n, k: min(n * k, dim * (dim - 1) // 2)),
+    ("C.11", "episodes_local_rank", lambda dim, n, k: min(n * k, _one_more(dim, n))),
+    ("C.13", "shared_goals_local_rank", lambda dim, n, k: min(n * k, dim * (dim - 1) // 2)),
+    ("C.15", "projected_ddpg_local_rank", lambda dim, k, n: min(n, dim * k - k * (k - 1) // 2)),
+    ("C.15", "projected_reengage_local_rank", lambda dim, k, n: min(n * k, dim * (dim - 1) // 2)),
+    ("C.10", "relabelled_threshold", lambda group, dim, k: max(dim - 1, -(-dim * (dim - 1) // (2 * k)))),
+    ("C.10", "relabelled_threshold", lambda group, dim, k: dim * (dim - 1) // (2 * k) + 1),
+    ("C.12", "episodes_threshold", lambda group, dim, k: max(dim, dim * (dim - 1) // (2 * k) + 1)),
+    ("C.14", "shared_goals_threshold", lambda group, dim, k: dim - 1 if k >= dim - 1 else None),
+    ("C.16", "projected_threshold", lambda learner, dim, k: dim - 1 if learner == "reengage" else dim),
+    ("C.22", "useful_transitions_needed", lambda learner, group, dim: dim),
+]
+
+
+@pytest.mark.parametrize(("id", "name", "wrong"), PLANTED, ids=lambda value: value if isinstance(value, str) else "")
+def test_wrong_formulas_are_refuted(id: str, name: str, wrong: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counts, name, wrong)
+    result = check(id)
+    assert result.verdict is not Verdict.TRUE
+    assert result.counterexample is not None
+    assert "computed" in result.counterexample
+
+
+@pytest.mark.parametrize(
+    ("id", "name", "change"),
+    [
+        ("C.17", "unitary", {"dimension": lambda dim: dim**2 // 4 + 1}),
+        ("C.17", "rank-2", {"dimension": lambda dim: 4 * dim}),
+        ("C.18", "symmetric", {"gradient_threshold": lambda dim: dim - 1}),
+        ("C.18", "householder", {"gradient_threshold": lambda dim: 2}),
+        ("C.19", "all", {"affine": False}),
+    ],
+)
+def test_wrong_class_counts_are_refuted(
+    id: str, name: str, change: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = counts.CLASS_COUNTS[name]
+    fields = {**{key: getattr(entry, key) for key in entry.__dataclass_fields__}, **change}
+    monkeypatch.setitem(counts.CLASS_COUNTS, name, counts.ClassCounts(**fields))
+    assert check(id).verdict is Verdict.FALSE
+
+
+@pytest.mark.usefixtures("few_instances")
+def test_a_count_that_is_wrong_is_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One real solution too few at N = D, one too many beyond."""
+    monkeypatch.setattr(counting, "_genuine", lambda equations: Solutions(8, 3, True))
+    for id in ("C.24", "C.25"):
+        with pytest.raises(AssertionError, match="computed"):
+            CLAIMS[id].evidence[0].run(QUICK)
+    counting._counted.cache_clear()
+
+
+# --- the formulas of the identifiability module ------------------------------------------------------------
+
+
+def float_rank(pulled: np.ndarray, actions: np.ndarray) -> int:
+    """Rank of Ω -> hᵀΩa by explicit matrices and singular values."""
+    dim = actions.shape[-1]
+    rows = []
+    for h, a in zip(pulled, actions, strict=True):
+        outer = np.outer(h, a)
+        rows.append((outer - outer.T)[np.triu_indices(dim, 1)])
+    return int(np.linalg.matrix_rank(np.array(rows))) if rows else 0
+
+
+@pytest.mark.parametrize("dim", [2, 3, 4, 5])
+def test_local_ranks_in_floating_point(dim: int) -> None:
+    rng = np.random.default_rng(dim)
+    for num, other in itertools.product(range(1, dim + 2), repeat=2):
+        shared_goals, shared_actions = rng.standard_normal((other, dim)), rng.standard_normal((num, dim))
+        each, fresh = np.repeat(shared_actions, other, axis=0), rng.standard_normal((num * other, dim))
+        assert counts.relabelled_local_rank(dim, num, other) == float_rank(fresh, each)
+        assert counts.episodes_local_rank(dim, num, other) == float_rank(each, fresh)
+        tiled = np.tile(shared_goals, (num, 1))
+        assert counts.shared_goals_local_rank(dim, num, other) == float_rank(tiled, each)
+        assert counts.ddpg_local_rank(dim, num * other) == float_rank(fresh, rng.standard_normal(fresh.shape))
+        every = np.tile(np.eye(dim), (num, 1))
+        assert counts.reengage_local_rank(dim, num) == float_rank(every, np.repeat(shared_actions, dim, axis=0))
+        if other <= dim:
+            in_plane = rng.standard_normal((4 * num, other)) @ shared_goals
+            found = float_rank(in_plane, rng.standard_normal((4 * num, dim)))
+            assert counts.projected_ddpg_local_rank(dim, other, 4 * num) == found
+            assert counts.projected_reengage_local_rank(dim, other, num) == float_rank(tiled, each)
+
+
+def test_formulas_agree_where_they_overlap() -> None:
+    for dim, num in itertools.product(range(2, 9), range(12)):
+        assert counts.relabelled_local_rank(dim, num, 1) == counts.ddpg_local_rank(dim, num)
+        assert counts.relabelled_local_rank(dim, num, dim) == counts.reengage_local_rank(dim, num)
+        assert counts.shared_goals_local_rank(dim, num, dim) == counts.reengage_local_rank(dim, num)
+        assert counts.projected_reengage_local_rank(dim, dim, num) == counts.reengage_local_rank(dim, num)
+        assert counts.projected_ddpg_local_rank(dim, dim, num) == counts.ddpg_local_rank(dim, num)
+    for dim in range(2, 9):
+        assert counts.relabelled_threshold("so", dim, 1) == counts.useful_transitions_needed("ddpg", "so", dim)
+        for group in ("so", "o"):
+            needed = counts.useful_transitions_needed("reengage", group, dim)
+            assert counts.relabelled_threshold(group, dim, dim) == needed
+            assert counts.shared_goals_threshold(group, dim, dim) == needed
+            assert counts.CLASS_COUNTS[group].gradient_threshold(dim) == needed
+            scalars = counts.useful_transitions_needed("ddpg", group, dim)
+            assert counts.CLASS_COUNTS[group].scalar_threshold(dim) == scalars
+            assert counts.episodes_threshold(group, dim, 2) == counts.relabelled_threshold(group, dim, 2)
+
+
+def test_numbers_worked_out_by_hand() -> None:
+    """At d = 6, D = 15."""
+    assert counts.rotation_dimension(6) == 15
+    assert [counts.reengage_local_rank(6, num) for num in range(8)] == [0, 5, 9, 12, 14, 15, 15, 15]
+    assert [counts.relabelled_threshold("so", 6, k) for k in (1, 2, 3, 4, 5)] == [16, 8, 6, 5, 5]
+    assert [counts.relabelled_threshold("o", 6, k) for k in (1, 2, 3, 4, 5)] == [16, 8, 6, 6, 6]
+    assert [counts.shared_goals_threshold("so", 6, k) for k in (4, 5, 6, 7)] == [None, 6, 5, 5]
+    assert [counts.shared_goals_threshold("o", 6, k) for k in (4, 5, 6, 7)] == [None, None, 6, 6]
+    assert [counts.projected_threshold("ddpg", 6, k) for k in (1, 2, 3, 4, 5)] == [6, 10, 13, 15, 16]
+    assert counts.projected_threshold("reengage", 6, 2) == 6
+    assert counts.projected_threshold("sac", 6, 2) is None
+    scalars = {name: entry.scalar_threshold(6) for name, entry in counts.CLASS_COUNTS.items() if entry.allows(6)}
+    assert scalars == {
+        "so": 16,
+        "o": 16,
+        "all": 36,
+        "symmetric": 21,
+        "so2-blocks": 4,
+        "so3-blocks": 7,
+        "unitary": 10,
+        "householder": 6,
+        "diagonal": 6,
+        "circulant": 6,
+        "translation": 6,
+        "rank-1": 12,
+        "rank-2": 21,
+        "permutation": 1,
+    }
+    assert counts.CLASS_COUNTS["householder"].gain(6) == 6
+    assert counts.CLASS_COUNTS["permutation"].gain(6) == 1
+    assert not counts.CLASS_COUNTS["unitary"].allows(5)
+    assert not counts.CLASS_COUNTS["rank-2"].allows(2)
+
+
+def test_arguments_out_of_range() -> None:
+    for call in (
+        lambda: counts.rotation_dimension(0),
+        lambda: counts.ddpg_local_rank(3, -1),
+        lambda: counts.relabelled_local_rank(3, 1, -1),
+        lambda: counts.shared_goals_local_rank(3, 1, -1),
+        lambda: counts.projected_ddpg_local_rank(3, 0, 1),
+        lambda: counts.relabelled_threshold("so", 3, 0),
+        lambda: counts.episodes_threshold("so", 3, 0),
+        lambda: counts.shared_goals_threshold("so", 1, 1),
+        lambda: counts.block_rotations(1),
+        lambda: counts.low_rank(0),
+    ):
+        with pytest.raises(ValueError, match="is not an integer >="):
+            call()
+    with pytest.raises(ValueError, match="'u' is not one of so, o"):
+        counts.relabelled_threshold("u", 3, 1)
+    with pytest.raises(ValueError, match="larger than dim"):
+        counts.projected_reengage_local_rank(3, 4, 1)
+    with pytest.raises(ValueError, match="not below dim"):
+        counts.projected_threshold("ddpg", 3, 3)

@@ -1,0 +1,188 @@
+"""The ledger's section on the soft target: its claims, errors planted in it, and the vectors of any length it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy
+import torch
+from scipy.optimize import minimize
+from scipy.special import lambertw
+
+from proofs_check import discrete_actions, families
+from proofs_check.claim import CheckSettings, Claim, Strength, Verdict
+from proofs_check.derivation import Derivation, UndecidedError, prove, refute
+from proofs_check.families import EveryNumber, Family, SomeNumber, with_exponentials_as_symbols
+from toyenvs.algebra import hadamard, inner, softmax
+from toyenvs.learners.soft_target import soft_value
+
+TAU = sympy.Symbol("τ", positive=True)
+by_claim = pytest.mark.parametrize("claim", discrete_actions.SECTION.claims, ids=lambda claim: claim.id)
+
+
+def claim_of(number: int) -> Claim:
+    return discrete_actions.SECTION.claims[number - 1]
+
+
+@by_claim
+def test_claims_are_as_expected(claim: Claim) -> None:
+    result = claim.check()
+    assert result.as_expected, [piece.finding for piece in result.evidence]
+    assert result.strength is (Strength.PROVED if claim.expected is Verdict.TRUE else Strength.CERTIFIED)
+
+
+def test_the_slip_in_32_is_refuted_as_printed_and_proved_as_corrected() -> None:
+    (printed,) = refute(discrete_actions.double_discount_as_printed)
+    with pytest.raises(AssertionError, match="the two sides differ by"):
+        printed.run(CheckSettings())
+    for piece in prove(discrete_actions.double_discount_corrected):
+        assert piece.run(CheckSettings()).verdict is Verdict.TRUE
+
+
+# --- independent oracles ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [2, 3, 6])
+@pytest.mark.parametrize("temperature", [0.5, 2.0])
+def test_no_search_finds_more_than_lamberts_bound_and_one_reaches_it(number: int, temperature: float) -> None:
+    def negative_gap(values: np.ndarray) -> float:
+        return float(soft_value(values, temperature) - values.max())
+
+    bound = temperature * lambertw((number - 1) / np.e).real
+    rng = np.random.default_rng(0)
+    starts = 3 * temperature * rng.standard_normal((5, number))
+    found = max(-minimize(negative_gap, start, method="Nelder-Mead", options={"maxiter": 4000}).fun for start in starts)
+    assert found <= bound * (1 + 1e-12)
+    assert found == pytest.approx(bound, rel=1e-4)
+    worst = np.array([0.0] + [-temperature * (1 + bound / temperature)] * (number - 1))
+    assert -negative_gap(worst) == pytest.approx(bound, rel=1e-12)
+
+
+def test_lamberts_bound_at_forty_actions_is_what_the_note_says() -> None:
+    assert float(lambertw(39 / np.e).real) == pytest.approx(1.98, abs=0.005)
+    assert float(lambertw(1 / np.e).real) == pytest.approx(0.28, abs=0.005)
+    assert "0.28τ" in claim_of(2).note
+    assert "1.98τ" in claim_of(2).note
+
+
+def test_two_points_show_that_the_soft_value_expands() -> None:
+    first, second = torch.tensor([3.0, 0.0]).double(), torch.tensor([3.1, -0.1]).double()
+    assert float(soft_value(second, 1.0) - soft_value(first, 1.0)) > 0.1
+
+
+# --- planted errors ---------------------------------------------------------------------------------------
+
+
+def without_temperature(q: Any, temperature: Any) -> Any:
+    return inner(softmax(q, 1), q)
+
+
+def of_hotter_weights(q: Any, temperature: Any) -> Any:
+    return inner(softmax(q, 2 * temperature), q)
+
+
+def unnormalised(q: Any, temperature: Any) -> Any:
+    return inner(softmax(q, temperature), hadamard(q, q))
+
+
+@pytest.mark.parametrize("broken", [without_temperature, of_hotter_weights, unnormalised])
+@pytest.mark.parametrize("number", [1, 2, 4, 5, 7, 8])
+def test_a_broken_soft_value_is_noticed_by_every_proof_of_it(
+    monkeypatch: pytest.MonkeyPatch, broken: Callable[..., Any], number: int
+) -> None:
+    monkeypatch.setattr(discrete_actions, "soft_value", broken)
+    result = claim_of(number).check()
+    assert result.verdict is Verdict.UNKNOWN or not result.as_expected
+    for piece in result.evidence:
+        if piece.kind.strength is Strength.PROVED:
+            assert piece.finding.verdict is not Verdict.TRUE
+
+
+@pytest.mark.parametrize(("broken", "numbers"), [(without_temperature, [1, 4, 8]), (of_hotter_weights, [2, 4])])
+def test_a_broken_soft_value_is_noticed_by_the_samples(
+    monkeypatch: pytest.MonkeyPatch, broken: Callable[..., Any], numbers: list[int]
+) -> None:
+    monkeypatch.setattr(discrete_actions, "soft_value", broken)
+    for number in numbers:
+        (samples,) = (piece for piece in claim_of(number).evidence if piece.kind.strength is Strength.SAMPLED)
+        with pytest.raises(AssertionError, match="A = "):
+            samples.run(CheckSettings())
+
+
+def test_only_what_moves_with_its_argument_passes_for_a_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discrete_actions, "soft_value", of_hotter_weights)
+    assert claim_of(11).check().as_expected
+    monkeypatch.setattr(discrete_actions, "soft_value", unnormalised)
+    assert not claim_of(11).check().as_expected
+
+
+def test_an_undivided_gradient_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discrete_actions, "_coefficient", lambda weight, value, soft: weight)
+    assert not claim_of(4).check().as_expected
+
+
+@pytest.mark.parametrize("number", [6, 9, 10])
+def test_counterexamples_are_only_found_where_they_are(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    # The mean is linear: a convex combination, a non-expansion, and no different at ties.
+    monkeypatch.setattr(discrete_actions, "soft_value", lambda q, temperature: sum(q) / len(q))
+    assert claim_of(number).check().verdict is Verdict.UNKNOWN
+
+
+# --- vectors of any length --------------------------------------------------------------------------------
+
+
+def test_sums_over_the_others_are_linear_and_constants_are_counted() -> None:
+    space = EveryNumber()
+    c, n = sympy.Symbol("c", positive=True), space.others()
+    total = space.over_others(lambda x: c * (x + 2) ** 2 / (1 + n) + 3)
+    square, single = space.over_others(lambda x: x**2), space.over_others(lambda x: x)
+    assert sympy.simplify(total - c * (square + 4 * single + 4 * n) / (1 + n) - 3 * n) == 0
+    assert sympy.simplify(square - single**2) != 0
+    assert space.over_others(lambda x: sympy.exp(-x)).is_positive
+    assert not single.is_positive
+
+
+@pytest.mark.parametrize("number", [2, 5])
+def test_a_family_says_what_its_coordinates_written_out_say(number: int) -> None:
+    rng = np.random.default_rng(number)
+    numbers = [sympy.Rational(int(i), 4) for i in rng.integers(-8, 9, number)]
+    first = sympy.Symbol("q", real=True)
+    abstract = soft_value(Family(first, lambda x: x - 1), sympy.Integer(2)).subs(first, numbers[0])
+    sums = {symbol: families._SUMMANDS[symbol] for symbol in abstract.free_symbols & families._SUMMANDS.keys()}
+    generic = EveryNumber().generic()
+    written_out = {
+        symbol: sum(summand.subs(generic, value) for value in numbers[1:]) for symbol, summand in sums.items()
+    }
+    found = float(abstract.subs(written_out).subs(EveryNumber().others(), number - 1))
+    values = np.array([float(numbers[0]), *(float(value) - 1 for value in numbers[1:])])
+    assert found == pytest.approx(float(soft_value(values, 2.0)), rel=1e-12)
+
+
+def test_a_sum_that_hides_the_symbol_is_not_differentiated() -> None:
+    space = EveryNumber()
+    with pytest.raises(ValueError, match="depends on τ"):
+        space.derivative(soft_value(Family(0, lambda x: x), TAU), TAU)
+
+
+def test_what_differs_is_not_proved_for_every_number() -> None:
+    step = Derivation(EveryNumber())
+    q = sympy.Symbol("q", real=True)
+    with pytest.raises(UndecidedError):
+        step.equal("soft and 0", soft_value(Family(q, lambda x: x), TAU), sympy.Integer(0))
+    with pytest.raises(AssertionError, match="differ by"):
+        Derivation(SomeNumber(2)).equal("x2 and q", SomeNumber(2).generic(), q)
+
+
+def test_exponentials_become_powers_of_the_same_symbol() -> None:
+    u, v = sympy.symbols("u v", real=True)
+    zero = sympy.exp(2 * u + v) * sympy.exp(-u) - sympy.exp(u) * sympy.exp(v)
+    assert sympy.expand(with_exponentials_as_symbols(zero)) == 0
+    nonzero = with_exponentials_as_symbols(sympy.exp(u) + sympy.E - sympy.exp(v))
+    assert not nonzero.has(sympy.exp)
+    assert len(nonzero.free_symbols) == 3
+    # Two symbols of one name are two symbols.
+    other = sympy.Symbol("u", positive=True)
+    assert with_exponentials_as_symbols(sympy.exp(u) - sympy.exp(other)) != 0
