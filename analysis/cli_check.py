@@ -33,7 +33,8 @@ DESCRIPTION = """\
 Go through the ledger of claims: every step of the paper's theory and every sharper statement, with its evidence.
 
 A verdict is TRUE, FALSE or UNKNOWN, with the range that it holds for:
-  proved      derived in an algebra of abstract vectors, for every d (and again in coordinates of small d)
+  proved      derived in an algebra of abstract vectors, for every d (and again in coordinates of small d);
+              --claim ID shows the steps: ✓ is checked by machine, the lines between join them by hand
   certified   exact arithmetic on given cases: ranks, counts of solutions
   refuted     FALSE, by a counterexample in exact numbers; expected of slips in the paper as printed
   sampled     random examples in floating point; never a proof

@@ -17,10 +17,13 @@ _ACCENTS = {
 
 def _mathematical(text: str, position: int) -> tuple[int, str] | None:
     """What the encoder's own tables lack: accented capitals, and raised and lowered letters, in mathematics."""
-    letter = text[position]
-    if position + 1 < len(text) and text[position + 1] in _ACCENTS:
-        return 2, rf"\ensuremath{{{_ACCENTS[text[position + 1]]}{{{letter}}}}}"
-    kind, _, plain = unicodedata.decomposition(letter).partition(" ")
+    pair = unicodedata.normalize("NFD", text[position])
+    consumed = 1
+    if len(pair) == 1:
+        pair, consumed = text[position : position + 2], 2
+    if pair[1:] in _ACCENTS:
+        return consumed, rf"\ensuremath{{{_ACCENTS[pair[1:]]}{{{pair[0]}}}}}"
+    kind, _, plain = unicodedata.decomposition(text[position]).partition(" ")
     if kind in ("<super>", "<sub>") and " " not in plain:
         sign = "^" if kind == "<super>" else "_"
         return 1, rf"\ensuremath{{{sign}{{{chr(int(plain, 16)).replace('−', '-')}}}}}"
@@ -37,10 +40,8 @@ def as_latex(text: str) -> str:
     Raises:
         ValueError: naming a character that has no translation.
     """
-    # Accented letters fall apart into letter and accent, so that all of them are met in one way; ≠ stays whole.
-    apart = "".join(unicodedata.normalize("NFD", c) if c.isalpha() else c for c in text)
     own_rule = UnicodeToLatexConversionRule(RULE_CALLABLE, _mathematical)
     encoder = UnicodeToLatexEncoder(
         conversion_rules=[own_rule, "defaults"], unknown_char_policy=_refuse, unknown_char_warning=False
     )
-    return str(encoder.unicode_to_latex(apart))
+    return str(encoder.unicode_to_latex(text))

@@ -27,7 +27,21 @@ from proofs_check import abstract, symbols
 from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, Verdict
 from proofs_check.exact_zero import UnsupportedError, is_zero
 
-__all__ = ["AbstractSpace", "ComponentSpace", "Derivation", "Proof", "Space", "UndecidedError", "prove", "refute"]
+__all__ = [
+    "CHECKED",
+    "AbstractSpace",
+    "ComponentSpace",
+    "Derivation",
+    "Proof",
+    "Space",
+    "UndecidedError",
+    "prove",
+    "refute",
+]
+
+
+CHECKED = "✓"
+"""Begins the steps of a derivation that the machine checked; the others join them, by hand."""
 
 
 class UndecidedError(Exception):
@@ -317,7 +331,7 @@ class Derivation:
         self.steps: list[str] = []
 
     def remark(self, text: str) -> None:
-        """A line of explanation, nothing checked."""
+        """A line of the argument that joins the steps by hand: nothing is checked."""
         self.steps.append(text)
 
     def equal(self, text: str, left: Any, right: Any) -> None:
@@ -336,11 +350,12 @@ class Derivation:
             raise AssertionError(f"{text} fails. {found}")
         sides = self.space.written(self._short(left)), self.space.written(self._short(right))
         if None in sides:
-            self.steps.append(f"{text}.")
+            shown = ""
         elif sides[0] == sides[1]:
-            self.steps.append(f"{text}:  both are  {sides[0]}")
+            shown = f":  both are  {sides[0]}"
         else:
-            self.steps.append(f"{text}:  {sides[0]}  =  {sides[1]}")
+            shown = f":  {sides[0]}  =  {sides[1]}"
+        self.steps.append(f"{CHECKED} {text}{shown}")
 
     def _short(self, side: Any) -> Any:
         return self.space.simplified(side) if isinstance(self.space, AbstractSpace) else side

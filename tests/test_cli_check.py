@@ -102,7 +102,7 @@ def test_one_claim_is_shown_in_full_and_written(tmp_path: Path, capsys: pytest.C
     path = tmp_path / "claim.json"
     assert exit_code(["--claim", "P1.3", "--json", str(path), "--seed", "5"]) == 0
     out = capsys.readouterr().out
-    assert "1. ‖π‖" in out
+    assert "1. ✓ ‖π‖" in out
     assert "symbolic: " in out
     assert "components: " in out
     written = json.loads(path.read_text())

@@ -12,6 +12,7 @@ import pytest
 
 from analysis.cli import _parser
 from analysis.config import SweepConfig
+from proofs_check.ledger import find_claims
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -39,7 +40,11 @@ def test_every_block_of_python_runs(code: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "--help" not in c], ids=" ".join)
 def test_every_command_is_one(command: list[str]) -> None:
-    arguments = vars(_parser().parse_args(command[1:]))
+    parsed = _parser().parse_args(command[1:])
+    arguments = vars(parsed)
+    if parsed.command == "check":
+        assert find_claims(parsed.claim or ["P1.1"])
+        return
     config = SweepConfig(**{f.name: arguments[f.name] for f in fields(SweepConfig) if f.name in arguments})
     assert config != SweepConfig()  # every example shows something
 

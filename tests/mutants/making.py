@@ -24,10 +24,11 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "proofs_check.identifiability": ("C", "P2", "S"),
     "proofs_check.proposition1": ("P1",),
     "proofs_check.proposition2": ("P2",),
+    "proofs_check.slips": ("S",),
 }
 """What is mutated, and the sections of the ledger that should notice, the likeliest first; then come the others."""
 
-CLAIM_MODULES = ("proofs_check.proposition1", "proofs_check.proposition2")
+CLAIM_MODULES = ("proofs_check.proposition1", "proofs_check.proposition2", "proofs_check.slips")
 """Here only the two sides of stated equalities are mutated: the claims' own formulas."""
 
 
