@@ -338,12 +338,20 @@ def _lagging_shift(step: Derivation) -> None:
     )
 
 
+def _said_by_the_construction(settings: CheckSettings) -> Finding:
+    for discount, informative in ((0, False), (0.0, False), (0.01, True), (0.5, True), (0.99, True)):
+        said = NoRewardGradient(2, discount).informative
+        assert said is informative, f"γ = {discount}: the construction calls itself informative: {said}"
+    return Finding(Verdict.TRUE, "γ = 0, 0.01, 0.5, 0.99")
+
+
 @SECTION.proof(
     "14",
-    "At γ = 0 no value depends on U, so there is nothing to learn.",
+    "At γ = 0 no value depends on U, so there is nothing to learn, and the construction says so.",
     latex=r"\gamma=0:\quad Q_U(s,a,g)=Q_V(s,a,g)",
     source="(25)",
     assumptions=("U, V any matrices",),
+    also=[Evidence(EvidenceKind.CERTIFICATE, "the construction's own word", _said_by_the_construction)],
 )
 def _undiscounted(step: Derivation) -> None:
     U, V = step.space.matrix("U"), step.space.matrix("V")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,21 @@ def check_reduction(problem: Problem, alphas: Sequence[float], rtol: float) -> N
         ("differentiated", losses.goal_gradient_residual(construction, online_param, target_param, transitions)),
         rtol * gradient_scale,
     )
+    assert_close(
+        "parameter gradient of the squared Bellman residual",
+        ("row", "column"),
+        (
+            "reduced",
+            _parameter_gradient(lambda p: reduced.bellman_residual(p[:, None], transitions.desired_goal), online_param),
+        ),
+        (
+            "differentiated",
+            _parameter_gradient(
+                lambda p: losses.bellman_residual(construction, p, target_param, transitions), online_param
+            ),
+        ),
+        rtol * transitions.num_transitions * value_scale**2,
+    )
     for alpha in alphas:
         # As learners build them: with the silent transitions left out of the reduced one.
         fast = make_objective(construction, transitions, alpha, minibatch=False)
@@ -90,6 +105,18 @@ def check_reduction(problem: Problem, alphas: Sequence[float], rtol: float) -> N
             ("differentiated", slow_gradient),
             allowed,
         )
+
+
+def _parameter_gradient(
+    residual: Callable[[Tensor], Tensor], online_param: Float[Tensor, "b d d"]
+) -> Float[Tensor, "b d d"]:
+    """Gradient of the sum of squares, by automatic differentiation; 0 where nothing depends on the parameter."""
+    leaf = online_param.detach().clone().requires_grad_(True)
+    total = residual(leaf).square().sum()
+    if not total.requires_grad:
+        return torch.zeros_like(online_param)
+    (gradient,) = torch.autograd.grad(total, leaf)
+    return gradient
 
 
 def check_bellman(problem: Problem, any_target: bool, num_actions: int, seed: int, rtol: float) -> None:

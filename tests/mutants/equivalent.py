@@ -4,4 +4,30 @@ from __future__ import annotations
 
 __all__ = ["EQUIVALENT"]
 
-EQUIVALENT: dict[str, str] = {}
+_NO_GRADIENT = "the action carries no gradient, and the product is 0 anyway: only shape and kind are used"
+
+EQUIVALENT: dict[str, str] = {
+    "gradient_feedback:GradientFeedback.reduced_residuals: inner(action, action) -> _stopped(inner(action, action))": (
+        _NO_GRADIENT
+    ),
+    "no_reward_gradient:NoRewardGradient.reduced_residuals: inner(action, action) -> _stopped(inner(action, action))": (
+        _NO_GRADIENT
+    ),
+    "no_reward_gradient:NoRewardGradient.initial_observation: 0 -> 1": (
+        "the s² of a state with s¹ ≠ 0 is never read: the dynamics overwrite it"
+    ),
+    "base:Construction.reward: self.goal_reward(self.achieved_goal(next_observation), goal) -> "
+    "self.goal_reward(goal, self.achieved_goal(next_observation))": (
+        "both constructions reward gᵀs', which is symmetric"
+    ),
+    "losses:bootstrapped_target: construction.policy(target_param, next_observation, goal) -> "
+    "_stopped(construction.policy(target_param, next_observation, goal))": (
+        "the envelope identity, P1.8 and P2.9: stopping the gradient at the policy changes nothing"
+    ),
+    "objective:DifferentiatedObjective.loss_and_gradient: target_param -> param": (
+        "the target does not depend on its parameter, P1.5 and P2.5, and is held fixed"
+    ),
+    "objective:ReducedObjective.without_silent_transitions: (self.inputs != 0) | (self.outputs != 0) -> self.inputs != 0": (
+        "inputs and outputs carry the same weight, and an action 0 has the displacement 0"
+    ),
+}

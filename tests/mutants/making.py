@@ -63,6 +63,9 @@ class Mutant:
         return f"{self.module.rsplit('.', 1)[1]}:{self.place}: {self.before} -> {self.after}{again}"
 
 
+_PLUMBING = {"__init__", "discounted", "unit_vectors", "points_in_ball", "trials", "make_objective"}
+"""Functions without formulas of a claim: what is accepted, how problems are drawn, which trials go on."""
+
 _SWAPPED_CALLS = {"apply": "apply_transpose", "apply_transpose": "apply", "min": "max", "max": "min"}
 _SWAPPED_NAMES = {
     "param": "target_param",
@@ -146,8 +149,8 @@ def _formulas(tree: ast.Module, claims_only: bool) -> Iterator[_Formula]:
             if isinstance(node, ast.FunctionDef):
                 if any("refutation" in ast.unparse(d) for d in node.decorator_list):
                     return  # a statement that is expected to be false stays false
-                if node.name in ("__init__", "discounted", "unit_vectors", "points_in_ball"):
-                    return  # no formulas of a claim: what is accepted, and how problems are drawn
+                if node.name in _PLUMBING:
+                    return
                 names = {a.arg for a in [*node.args.args, *node.args.kwonlyargs]}
             for child in node.body:
                 yield from visit(child, (*place, node.name), names, wanted)
@@ -174,6 +177,8 @@ def mutants_of(module: str) -> list[Mutant]:
     found: dict[str, Mutant] = {}
     for place, node, names in list(_formulas(tree, module in CLAIM_MODULES)):
         for kind, new in _alternatives(node, names):
+            if ast.unparse(new) == ast.unparse(node):
+                continue  # equal arguments, swapped
             changed = ast.fix_missing_locations(_Replace(node, copy.deepcopy(new)).visit(_copy_around(tree, node)))
             mutant = Mutant(
                 module,
