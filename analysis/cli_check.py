@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -22,7 +24,7 @@ from analysis.ledger_tables import (
     with_claim_table,
 )
 from analysis.run_directory import write_atomically
-from proofs_check.claim import CheckSettings, Claim
+from proofs_check.claim import CheckSettings, Claim, ClaimResult
 from proofs_check.ledger import all_claims, find_claims
 
 __all__ = ["DESCRIPTION", "EXAMPLES", "SUMMARY", "add_arguments", "run"]
@@ -44,11 +46,12 @@ UNKNOWN is never a pass. The exit code is 1 if any verdict is not the one that t
 EXAMPLES = """\
 examples:
   reengage check                        the whole ledger
-  reengage check --claim P1.7           one claim in full: its derivation, or its counterexample
-  reengage check --claim P1,S.4a        a section and a claim
+  reengage check P1.7 S.7a              claims in full: the derivation, or the counterexample
+  reengage check P1                     a section
+  reengage check --list                 the statements, without running anything
   reengage check --max-dim 32           smaller exact certificates, quicker
   reengage check --json ledger.json     for programs
-  reengage check --latex claims.tex     a table for an appendix (packages booktabs, longtable)
+  reengage check --latex claims.tex     a table for an appendix (amsmath, array, booktabs, longtable)
 """
 
 _DEFAULTS = CheckSettings()
@@ -58,12 +61,16 @@ _PLAIN_WIDTH = 130
 
 
 def _ids(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))
+    return tuple(part.strip() for part in text.split(","))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--claim", type=_ids, metavar="ID,...", help="only these claims or sections; one claim in full")
+    parser.add_argument(
+        "claims", type=_ids, nargs="*", metavar="CLAIM", help="only these claims, in full, or these sections, as tables"
+    )
+    parser.add_argument("--claim", type=_ids, metavar="CLAIM,...", help="the same, with commas between them")
+    parser.add_argument("--list", action="store_true", help="print the statements, run nothing")
     parser.add_argument(
         "--max-dim",
         type=int,
@@ -89,7 +96,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _check_writable(option: str, path: Path) -> None:
-    """Refuse a file that could not be written, before minutes are spent on what should go there."""
+    """Refuse a file that could not be written, before time is spent on what should go there."""
+    if str(path) == "-":
+        raise ConfigError(option, "-", "expected a file")
     if path.is_dir():
         raise ConfigError(option, str(path), "it is a directory; expected a file")
     if not path.parent.is_dir():
@@ -129,31 +138,52 @@ def _notes_text(path: Path) -> str:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Check; returns the exit code."""
-    settings, claims = _settings(arguments), _claims(arguments.claim)
+    settings = _settings(arguments)
+    ids = [id for part in [*arguments.claims, arguments.claim or ()] for id in part]
+    claims = _claims(tuple(ids) if arguments.claims or arguments.claim else None)
     workers = worker_count(arguments.workers)
-    if arguments.notes and (arguments.claim or settings != _DEFAULTS):
-        raise ConfigError("notes", str(arguments.notes), "it takes the whole ledger, with its default settings")
+    if arguments.notes and (ids or settings != _DEFAULTS):
+        raise ConfigError(
+            "notes",
+            str(arguments.notes),
+            "the table is of the whole ledger: it cannot be combined with claims, --max-dim or --seed",
+        )
     for option in ("json", "latex", "notes"):
         if path := getattr(arguments, option):
             _check_writable(option, path)
     if arguments.notes:
         _notes_text(arguments.notes)
+    if arguments.list:
+        for claim in claims:
+            console.print(f"{claim.id:6} {claim.statement}", highlight=False, markup=False)
+        return EXIT_DONE
 
     results = check_claims(claims, settings, workers, console, quiet=arguments.quiet)
-    if arguments.claim and len(results) == 1:
-        console.print(claim_in_full(results[0]), highlight=False, markup=False)
-    else:
-        wide = console if console.is_terminal else Console(file=console.file, width=_PLAIN_WIDTH)
-        wide.print(ledger_table(results), soft_wrap=False)
-        for result in results:
-            if not result.as_expected:
-                console.print(claim_in_full(result), highlight=False, markup=False)
+    in_full = bool(ids) and all(any(id.lower() == claim.id.lower() for claim in claims) for id in ids)
+    if not in_full:
+        _print_table(results, console)
+    for result in results:
+        if in_full or not result.as_expected:
+            console.print(claim_in_full(result), highlight=False, markup=False)
     console.print(summary_line(results), highlight=False)
 
-    if arguments.json:
-        write_atomically(arguments.json, ledger_json(results, settings))
-    if arguments.latex:
-        write_atomically(arguments.latex, ledger_latex(results))
-    if arguments.notes:
-        write_atomically(arguments.notes, with_claim_table(_notes_text(arguments.notes), results))
+    texts: dict[str, Callable[[], str]] = {
+        "json": lambda: ledger_json(results, settings),
+        "latex": lambda: ledger_latex(results),
+        "notes": lambda: with_claim_table(_notes_text(arguments.notes), results),
+    }
+    for option, text in texts.items():
+        if path := getattr(arguments, option):
+            write_atomically(path, text())
+            console.print(f"wrote {path}", highlight=False, markup=False)
     return EXIT_DONE if all(result.as_expected for result in results) else EXIT_NOT_AS_ASKED
+
+
+def _print_table(results: Sequence[ClaimResult], console: Console) -> None:
+    if console.is_terminal:
+        console.print(ledger_table(results, console.width), soft_wrap=False)
+        return
+    text = io.StringIO()
+    Console(file=text, width=_PLAIN_WIDTH).print(ledger_table(results, _PLAIN_WIDTH))
+    for line in text.getvalue().splitlines():
+        console.print(line.rstrip(), highlight=False, markup=False)

@@ -19,6 +19,7 @@ from typing import Any
 
 import sympy
 
+from proofs_check.notation import written_sum
 from toyenvs import algebra
 
 __all__ = [
@@ -117,15 +118,6 @@ class _Sum:
         """The same sum with simplified coefficients."""
         return type(self)({key: sympy.simplify(value) for key, value in self.terms.items()})
 
-    def _written(self, name: Callable[[Any], str]) -> str:
-        if not self.terms:
-            return "0"
-        parts = []
-        for key in sorted(self.terms, key=str):
-            coefficient = self.terms[key]
-            parts.append(name(key) if coefficient == 1 else f"({coefficient})·{name(key)}")
-        return " + ".join(parts)
-
 
 class Operator(_Sum):
     """A linear operator on the space, made by :func:`operator`; ``+``, scalar ``*``, ``@`` and ``.T`` as usual."""
@@ -150,7 +142,7 @@ class Operator(_Sum):
         return Operator(terms)
 
     def __str__(self) -> str:
-        return self._written(lambda word: " ".join(map(str, word)) or "I")
+        return written_sum(self.terms, lambda word: " ".join(map(str, word)) or "I")
 
     __repr__ = __str__
 
@@ -161,7 +153,7 @@ class Vector(_Sum):
     __slots__ = ()
 
     def __str__(self) -> str:
-        return self._written(lambda key: " ".join([*map(str, key[0]), key[1].name]))
+        return written_sum(self.terms, lambda key: " ".join([*map(str, key[0]), key[1].name]))
 
     __repr__ = __str__
 
@@ -175,6 +167,9 @@ class Pair:
 
     def __sub__(self, other: Pair) -> Pair:
         return Pair(self.first - other.first, self.second - other.second)
+
+    def __str__(self) -> str:
+        return f"({self.first}, {self.second})"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ property test or a numeric experiment has only *sampled*, however many samples a
 from __future__ import annotations
 
 import re
+import string
 import time
 import traceback
 from collections.abc import Callable
@@ -174,6 +175,13 @@ class Claim:
     def group(self) -> str:
         """The part of the id before the dot."""
         return self.id.split(".")[0]
+
+    @property
+    def number(self) -> tuple[int, str]:
+        """The part of the id after the dot, number and letter; the claims of a group are in this order."""
+        part = self.id.split(".")[1]
+        digits = part.rstrip(string.ascii_lowercase)
+        return int(digits), part.removeprefix(digits)
 
     def check(self, settings: CheckSettings | None = None) -> ClaimResult:
         """Run every piece of evidence; never raises for what the evidence does."""

@@ -26,6 +26,7 @@ from typing_extensions import override
 from proofs_check import abstract, symbols
 from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, Verdict
 from proofs_check.exact_zero import UnsupportedError, is_zero
+from proofs_check.notation import written
 
 __all__ = [
     "CHECKED",
@@ -100,7 +101,7 @@ class Space(ABC):
 
     def written(self, expression: Any) -> str | None:
         """How an expression stands in a derivation that is printed; None where it would be too long to read."""
-        return str(expression)
+        return str(expression) if isinstance(expression, abstract.Vector | abstract.Pair) else written(expression)
 
 
 _DIRECTIONS: dict[int, list[tuple[int, ...]]] = {
@@ -203,7 +204,7 @@ class AbstractSpace(Space):
         for i, entry in enumerate(value if isinstance(value, sympy.MatrixBase) else [value]):
             if (exact := _nonzero_value(entry)) is not None:
                 where = f" in coordinate {i + 1}" if isinstance(value, sympy.MatrixBase) else ""
-                return f"d = {dim}, {_listed(vectors, operators, scalars)}: the two sides differ by {exact}{where}"
+                return f"the two sides differ by {exact}{where} at d = {dim}, {_listed(vectors, operators, scalars)}"
         return None
 
 
@@ -270,7 +271,7 @@ class ComponentSpace(Space):
         values = {symbol: next(numbers) if "γ" not in symbol.name else sympy.Rational(1, 3) for symbol in names}
         for entry in difference if isinstance(difference, sympy.MatrixBase) else [difference]:
             if (exact := _nonzero_value(sympy.sympify(entry).subs(values))) is not None:
-                return f"d = {self.dim}, {_listed(values)}: the two sides differ by {exact}"
+                return f"the two sides differ by {exact} at d = {self.dim}, {_listed(values)}"
         return None
 
     @override
@@ -347,14 +348,14 @@ class Derivation:
             found = self.space.counterexample(difference)
             if found is None:
                 raise UndecidedError(f"{text}: the difference does not simplify to 0, it is {simplified}")
-            raise AssertionError(f"{text} fails. {found}")
+            raise AssertionError(f"{text}: {found}")
         sides = self.space.written(self._short(left)), self.space.written(self._short(right))
         if None in sides:
             shown = ""
         elif sides[0] == sides[1]:
-            shown = f":  both are  {sides[0]}"
+            shown = f"\nboth have the normal form  {sides[0]}"
         else:
-            shown = f":  {sides[0]}  =  {sides[1]}"
+            shown = f"\n{sides[0]}  =  {sides[1]}"
         self.steps.append(f"{CHECKED} {text}{shown}")
 
     def _short(self, side: Any) -> Any:
@@ -364,13 +365,21 @@ class Derivation:
 Proof = Callable[[Derivation], None]
 
 
-def _run(proof: Proof, spaces: Sequence[Space], scope: str) -> Finding:
-    steps: list[str] = []
+def _derived(proof: Proof) -> Finding:
+    derivation = Derivation(AbstractSpace())
+    proof(derivation)
+    return Finding(Verdict.TRUE, AbstractSpace.scope, tuple(derivation.steps))
+
+
+def _again_in_coordinates(proof: Proof, spaces: Sequence[ComponentSpace]) -> Finding:
+    count = 0
     for space in spaces:
         derivation = Derivation(space)
         proof(derivation)
-        steps = steps or derivation.steps
-    return Finding(Verdict.TRUE, scope, tuple(steps))
+        count += sum(step.startswith(CHECKED) for step in derivation.steps)
+    dims = ", ".join(dict.fromkeys(str(space.dim) for space in spaces))
+    step = f"{CHECKED} the same equalities, written out in coordinates: {count} in all"
+    return Finding(Verdict.TRUE, f"d = {dims}", (step,))
 
 
 def prove(proof: Proof, *, dims: Sequence[int] = (2, 3), reflections: bool = True) -> tuple[Evidence, Evidence]:
@@ -386,12 +395,12 @@ def prove(proof: Proof, *, dims: Sequence[int] = (2, 3), reflections: bool = Tru
         Evidence(
             EvidenceKind.SYMBOLIC,
             "the formulas on abstract vectors, whatever their dimension",
-            lambda settings: _run(proof, [AbstractSpace()], AbstractSpace.scope),
+            lambda settings: _derived(proof),
         ),
         Evidence(
             EvidenceKind.COMPONENTS,
             "the formulas on columns of real symbols" + (", both components of O(d)" if reflections else ""),
-            lambda settings: _run(proof, spaces, "d = " + ", ".join(map(str, dims))),
+            lambda settings: _again_in_coordinates(proof, spaces),
         ),
     )
 
@@ -400,6 +409,6 @@ def refute(proof: Proof) -> tuple[Evidence]:
     """For a statement that is expected to be false: its derivation is tried, and fails with exact numbers."""
 
     def run(settings: CheckSettings) -> Finding:
-        return _run(proof, [AbstractSpace()], AbstractSpace.scope)
+        return _derived(proof)
 
     return (Evidence(EvidenceKind.CERTIFICATE, "a derivation is tried; exact numbers refute it", run),)

@@ -42,8 +42,10 @@ _W = sympy.Symbol("w", positive=True)
 """W((A − 1)/e): the number with (A − 1) e^(−1−w) = w."""
 _U = sympy.Symbol("u", real=True)
 
-_FINITE = ("τ > 0", "A ≥ 2 actions, finite values")
-_GAPS = "Write q_a = m − τ x_a with m the largest value, attained by a*, and x_a ≥ 0 for the other actions a ≠ a*."
+_SOFT = "soft = Σ_a p_a q_a with p = softmax(q/τ), q_a being the values of A ≥ 2 actions, all finite"
+_FINITE = (_SOFT, "τ > 0")
+_GAPS = "Write q_a = m − τ x_a, with m the largest value, attained by the action a*: x_a ≥ 0 and x_{a*} = 0."
+_SUMS = "Let Z = Σ_a e^(−x_a) and ξ = Σ_a x_a e^(−x_a), over all actions; a* adds 1 to Z and 0 to ξ."
 
 
 def _gap(step: Derivation) -> Any:
@@ -55,9 +57,9 @@ def _gap(step: Derivation) -> Any:
 def _tangent(step: Derivation) -> None:
     """Prove e^u ≥ 1 + u, with equality at u = 0 only."""
     above = sympy.exp(_U) - 1 - _U
-    step.equal("e^u − 1 − u at u = 0", above.subs(_U, 0), sympy.Integer(0))
-    step.equal("and its derivative", sympy.diff(above, _U), sympy.exp(_U) - 1)
-    step.remark("has the sign of u: so e^u ≥ 1 + u, with equality at u = 0 only.")
+    step.equal("e^u − 1 − u is 0 at u = 0", above.subs(_U, 0), sympy.Integer(0))
+    step.equal("the derivative of e^u − 1 − u is e^u − 1", sympy.diff(above, _U), sympy.exp(_U) - 1)
+    step.remark("By hand: e^u − 1 has the sign of u, so e^u ≥ 1 + u, with equality at u = 0 only.")
 
 
 def _soft(values: Tensor, temperature: float) -> Tensor:
@@ -105,29 +107,38 @@ _BOUNDS = Evidence(EvidenceKind.PROPERTY, "random action values in float64; Lamb
 def _rate(step: Derivation) -> None:
     space: Any = step.space
     step.remark(_GAPS)
+    step.remark(_SUMS)
     weights = softmax(space.many(_M, lambda x: _M - _TAU * x), _TAU)
     step.equal("Σ_a p_a = 1", inner(weights, space.many(1, lambda x: 1)), sympy.Integer(1))
     partition = 1 + space.over_others(lambda x: sympy.exp(-x))
     shortfall = space.over_others(lambda x: x * sympy.exp(-x))
-    step.equal("(max − soft)/τ = Σ x_a e^(−x_a)/Z, with Z = 1 + Σ e^(−x_a)", _gap(step), shortfall / partition)
-    step.remark("which is ≥ 0, and > 0 unless all actions are tied.")
+    step.equal("(max − soft)/τ = ξ/Z", _gap(step), shortfall / partition)
+    step.remark("By hand: ξ/Z ≥ 0, and it is 0 only where all actions are tied.")
     step.equal(
-        "Σ x_a e^(−x_a) − (max − soft)/τ = Σ x_a e^(−x_a) · (Z − 1)/Z ≥ 0",
+        "ξ − (max − soft)/τ = ξ (Z − 1)/Z",
         shortfall - _gap(step),
         shortfall * (partition - 1) / partition,
     )
-    step.remark("so max − soft ≤ Σ_{a ≠ a*} Δ_a e^(−Δ_a/τ) with Δ_a = τ x_a = m − q_a.")
+    step.remark(
+        "By hand: Z ≥ 1, so that is ≥ 0, and max − soft ≤ τ ξ = Σ_{a ≠ a*} Δ_a e^(−Δ_a/τ), with Δ_a = τ x_a = m − q_a."
+    )
     u = _X - 1
     step.equal(
-        "1/e − x e^(−x), with u = x − 1", 1 / sympy.E - _X * sympy.exp(-_X), sympy.exp(-_X) * (sympy.exp(u) - 1 - u)
+        "1/e − x e^(−x) = e^(−x) (e^u − 1 − u), with u = x − 1, for any x",
+        1 / sympy.E - _X * sympy.exp(-_X),
+        sympy.exp(-_X) * (sympy.exp(u) - 1 - u),
     )
     _tangent(step)
-    step.remark("so each term is at most τ/e: max − soft ≤ (A − 1) τ/e, whatever the values are.")
+    step.remark("By hand: so x e^(−x) ≤ 1/e, each term is at most τ/e, and max − soft ≤ (A − 1) τ/e for all values.")
     gap = sympy.Symbol("Δ", positive=True)
     step.equal(
-        "Δ e^(−Δ/τ) as τ → 0, for Δ > 0", sympy.limit(gap * sympy.exp(-gap / _TAU), _TAU, 0, "+"), sympy.Integer(0)
+        "Δ e^(−Δ/τ) tends to 0 as τ → 0, for Δ > 0",
+        sympy.limit(gap * sympy.exp(-gap / _TAU), _TAU, 0, "+"),
+        sympy.Integer(0),
     )
-    step.remark("and for Δ = 0 it is 0: the soft value tends to the maximum, exponentially fast in 1/τ.")
+    step.remark(
+        "By hand: for Δ = 0 the term is 0 at every τ; so the soft value tends to the maximum, exponentially in 1/τ."
+    )
 
 
 proof_for_each_number(
@@ -147,30 +158,35 @@ def _sharp(step: Derivation) -> None:
     space: Any = step.space
     n = space.others()
     step.remark(_GAPS)
+    step.remark(_SUMS)
     step.remark("Let n = A − 1 and w = W(n/e), the one number with w e^w = n/e, that is w/n = e^(−1−w).")
     partition = 1 + space.over_others(lambda x: sympy.exp(-x))
     step.equal(
-        "w − (max − soft)/τ = Σ [w/n − (x_a − w) e^(−x_a)]/Z, with Z = 1 + Σ e^(−x_a)",
+        "w − (max − soft)/τ = Σ_{a ≠ a*} [w/n − (x_a − w) e^(−x_a)]/Z",
         _W - _gap(step),
         space.over_others(lambda x: _W / n - (x - _W) * sympy.exp(-x)) / partition,
     )
     u = _X - 1 - _W
     step.equal(
-        "whose terms are nonnegative: with u = x − 1 − w they are",
+        "e^(−1−w) − (x − w) e^(−x) = e^(−x) (e^u − 1 − u), with u = x − 1 − w, for any x",
         sympy.exp(-1 - _W) - (_X - _W) * sympy.exp(-_X),
         sympy.exp(-_X) * (sympy.exp(u) - 1 - u),
     )
     _tangent(step)
-    step.remark("so max − soft ≤ τ w, with equality where every x_a = 1 + w and nowhere else:")
+    step.remark(
+        "By hand: so no term of the sum is negative, and one is 0 where x_a = 1 + w only; max − soft ≤ τ w, with "
+        "equality where x_a = 1 + w for every a ≠ a* and nowhere else."
+    )
     equal_gaps = space.many(_M, lambda x: _M - _TAU * (1 + _W))
     ratio = n * sympy.exp(-1 - _W)
     step.equal(
-        "at such gaps (max − soft)/τ = (1 + w) r/(1 + r), with r = n e^(−1−w)",
+        "where x_a = 1 + w for every a ≠ a*, (max − soft)/τ = (1 + w) r/(1 + r) with r = n e^(−1−w)",
         (_M - soft_value(equal_gaps, _TAU)) / _TAU,
         (1 + _W) * ratio / (1 + ratio),
     )
     r = sympy.Symbol("r", positive=True)
-    step.equal("which for r = w is", ((1 + _W) * r / (1 + r)).subs(r, _W), _W)
+    step.equal("(1 + w) r/(1 + r) = w for r = w", ((1 + _W) * r / (1 + r)).subs(r, _W), _W)
+    step.remark("By hand: r is w, by the choice of w; so the bound is attained there.")
 
 
 proof_for_each_number(
@@ -188,12 +204,12 @@ proof_for_each_number(
 
 
 def _logarithmic(step: Derivation) -> None:
-    step.remark("Let w = W(y) with y = (A − 1)/e, so y = w e^w. Then")
+    step.remark("Let w = W(y) with y = (A − 1)/e > 0: the number w > 0 with w e^w = y.")
     excess = 1 + _W * sympy.exp(_W) - sympy.exp(_W)
     u = -_W
-    step.equal("1 + y − e^w, with u = −w,", excess, sympy.exp(_W) * (sympy.exp(u) - 1 - u))
+    step.equal("1 + y − e^w = e^w (e^u − 1 − u), with u = −w", excess, sympy.exp(_W) * (sympy.exp(u) - 1 - u))
     _tangent(step)
-    step.remark("so e^w < 1 + y, that is W(y) < ln(1 + y), for y > 0; and 1 + (A − 1)/e < A.")
+    step.remark("By hand: so e^w < 1 + y, that is W(y) < ln(1 + y); and 1 + y = 1 + (A − 1)/e < A, since e > 1.")
 
 
 def _logarithmic_finding(settings: CheckSettings) -> Finding:
@@ -226,9 +242,7 @@ def _gradient(step: Derivation) -> None:
     soft = soft_value(values, _TAU)
     weight = inner(softmax(values, _TAU), space.many(1, lambda x: 0))
     step.equal("∂soft/∂q_a = p_a (1 + (q_a − soft)/τ)", space.derivative(soft, _Q), _coefficient(weight, _Q, soft))
-    step.remark(
-        "Any action may be the one that is singled out, so by the chain rule ∇_g soft = Σ_a ∂soft/∂q_a ∇_g q_a."
-    )
+    step.remark("By hand: a may be any action, and ∇_g soft = Σ_a ∂soft/∂q_a ∇_g q_a by the chain rule.")
 
 
 def _gradient_on_samples(settings: CheckSettings) -> Finding:
@@ -314,6 +328,7 @@ def _two_coefficients() -> tuple[Any, Any]:
     method="exact coefficients for two actions",
     latex=r"p_a\Bigl(1+\frac{q_a-\mathrm{soft}}{\tau}\Bigr)\ge 0",
     source="what one might take (31) for",
+    assumptions=_FINITE,
     expected=Verdict.FALSE,
     note="An action that is worse than the soft value by more than τ has a negative coefficient. "
     "The gradient of τ log Σ exp(q/τ) would be a convex combination.",
@@ -329,32 +344,38 @@ def _convex(settings: CheckSettings) -> Finding:
 def _derivative_in_gaps(step: Derivation) -> None:
     """Prove the coefficient of any one action in terms of the gaps."""
     space: Any = step.space
-    step.remark("Write q_a = m − τ x and q_b = m − τ x_b for the others, with m the largest value and x, x_b ≥ 0.")
+    step.remark(_GAPS)
+    step.remark(_SUMS)
+    step.remark("Let a be any action, a best one or not, and x = x_a.")
     soft = soft_value(space.many(_Q, lambda x: _M - _TAU * x), _TAU)
     partition = sympy.exp(-_X) + space.over_others(lambda x: sympy.exp(-x))
     mean = (_X * sympy.exp(-_X) + space.over_others(lambda x: x * sympy.exp(-x))) / partition
     step.equal("(max − soft)/τ = ξ/Z", (_M - soft.subs(_Q, _M - _TAU * _X)) / _TAU, mean)
-    step.remark("with Z = Σ e^(−x_b) and ξ = Σ x_b e^(−x_b), the sums being over all actions, a among them.")
     step.equal(
         "∂soft/∂q_a = e^(−x) (1 − x + ξ/Z)/Z",
         space.derivative(soft, _Q).subs(_Q, _M - _TAU * _X),
         sympy.exp(-_X) * (1 - _X + mean) / partition,
     )
+    step.remark("By D.4 this is the coefficient p_a (1 + (q_a − soft)/τ).")
 
 
 def _bounded(step: Derivation) -> None:
     _derivative_in_gaps(step)
-    step.remark("Z ≥ 1, because a best action contributes 1 to it; and 0 ≤ ξ/Z ≤ W((A − 1)/e) by D.1 and D.2.")
-    step.remark("Upper bound: e^(−x)/Z is at most 1, and 1 − x + ξ/Z at most 1 + W((A − 1)/e).")
-    step.remark("Lower bound: where x ≤ 1 the coefficient is ≥ 0, and where x > 1 it is at least −(x − 1) e^(−x), with")
+    step.remark("By hand: Z ≥ 1, because a* adds 1 to it; and 0 ≤ ξ/Z ≤ W((A − 1)/e) by D.1 and D.2.")
+    step.remark(
+        "By hand, the upper bound: e^(−x)/Z is in (0, 1], and 1 − x + ξ/Z is at most 1 + W((A − 1)/e), which is > 0."
+    )
+    step.remark(
+        "By hand, the lower bound: where x ≤ 1 the coefficient is ≥ 0, and where x > 1 it is at least −(x − 1) e^(−x)."
+    )
     u = _X - 2
     step.equal(
-        "e^(−2) − (x − 1) e^(−x), with u = x − 2",
+        "e^(−2) − (x − 1) e^(−x) = e^(−x) (e^u − 1 − u), with u = x − 2",
         sympy.exp(-2) - (_X - 1) * sympy.exp(-_X),
         sympy.exp(-_X) * (sympy.exp(u) - 1 - u),
     )
     _tangent(step)
-    step.remark("so the coefficient is at least −e^(−2).")
+    step.remark("By hand: so (x − 1) e^(−x) ≤ e^(−2), and the coefficient is at least −e^(−2).")
 
 
 def _bounded_on_samples(settings: CheckSettings) -> Finding:
@@ -388,10 +409,15 @@ def _limit_of_gradient(step: Derivation) -> None:
     _derivative_in_gaps(step)
     gap = sympy.Symbol("Δ", positive=True)
     weight = sympy.exp(-gap / _TAU)
-    step.equal("For a worse action, e^(−Δ/τ) as τ → 0", sympy.limit(weight, _TAU, 0, "+"), sympy.Integer(0))
-    step.equal("and (Δ/τ) e^(−Δ/τ)", sympy.limit(gap / _TAU * weight, _TAU, 0, "+"), sympy.Integer(0))
-    step.remark("For one of the k best actions e^0 = 1 and 0·e^0 = 0. So Z → k ≥ 1 and ξ → 0, and the coefficient")
-    step.remark("e^(−x)(1 − x + ξ/Z)/Z tends to 1/k for a best action and to 0 for a worse one.")
+    step.remark(
+        "A worse action has x_a = Δ/τ with Δ = m − q_a > 0, which does not depend on τ; a best one has x_a = 0."
+    )
+    step.equal("e^(−Δ/τ) tends to 0 as τ → 0", sympy.limit(weight, _TAU, 0, "+"), sympy.Integer(0))
+    step.equal("(Δ/τ) e^(−Δ/τ) tends to 0 as τ → 0", sympy.limit(gap / _TAU * weight, _TAU, 0, "+"), sympy.Integer(0))
+    step.remark("By hand: each of the k best actions adds 1 to Z and 0 to ξ, so Z → k ≥ 1 and ξ → 0 as τ → 0.")
+    step.remark(
+        "By hand: so the coefficient e^(−x) (1 − x + ξ/Z)/Z tends to 1/k for a best action and to 0 for a worse one."
+    )
 
 
 def _limit_on_samples(settings: CheckSettings) -> Finding:
@@ -419,7 +445,7 @@ proof_for_each_number(
     r"\tfrac1k\,[q_a=\max_bq_b]",
     things="actions",
     source="(31) against (29)",
-    assumptions=("A ≥ 2 actions, finite values",),
+    assumptions=(_SOFT,),
     also=[Evidence(EvidenceKind.PROPERTY, "automatic differentiation in float64, down to τ = 0", _limit_on_samples)],
 )(_limit_of_gradient)
 
@@ -431,6 +457,7 @@ proof_for_each_number(
     method="exact derivatives along a line through a tie",
     latex=r"q_1=q_2:\quad\lim_{\tau\to 0}\nabla_g\,\mathrm{soft}_\tau=\nabla_g\max_aq_a",
     source="what one might take (31) for",
+    assumptions=(_SOFT,),
     expected=Verdict.FALSE,
     note="At a tie the maximum has one-sided derivatives only; DQN's argmax takes one action's gradient, the soft "
     "value the mean of the tied ones.",
@@ -455,6 +482,7 @@ def _tie(settings: CheckSettings) -> Finding:
     method="an exact derivative for two actions",
     latex=r"|\mathrm{soft}(q)-\mathrm{soft}(q')|\le\max_a|q_a-q'_a|",
     source="what one might take (31) for; Asadi & Littman, ICML 2017",
+    assumptions=_FINITE,
     expected=Verdict.FALSE,
     note="The constant is the sum of the coefficients' absolute values, more than 1 as soon as one is negative.",
 )
@@ -477,14 +505,14 @@ def _shift(step: Derivation) -> None:
     )
     weights = (softmax(values, _TAU) for values in (shifted, space.many(_Q, lambda x: x)))
     step.equal(
-        "and any action's weight at q − c is that at q", *(inner(w, space.many(1, lambda x: 0)) for w in weights)
+        "the weight p_a of any action at q − c is that at q", *(inner(w, space.many(1, lambda x: 0)) for w in weights)
     )
 
 
 proof_for_each_number(
     SECTION,
     "11",
-    "Adding a constant to all action values adds it to the soft value and leaves the weights as they are.",
+    "Adding a constant c to all action values adds it to the soft value and leaves the weights as they are.",
     things="actions",
     latex=r"\mathrm{soft}_\tau(q+c)=\mathrm{soft}_\tau(q)+c",
     source="(31)",
@@ -508,11 +536,15 @@ def _constant_reward(step: Derivation) -> tuple[Any, Any, Any, Any]:
 def double_discount_as_printed(step: Derivation) -> None:
     """The true value has no error against γ·SoftQTarget, as (32), (33) print it: refuted where rewards are constant."""
     _, value, target, discount = _constant_reward(step)
-    step.equal("Q* against γ·SoftQTarget, reward gᵀc at every step", value, discount * target)
+    step.equal("Q* = γ·SoftQTarget, where the reward is gᵀc at every step", value, discount * target)
 
 
 def double_discount_corrected(step: Derivation) -> None:
     """The true value has no error against SoftQTarget itself, nor has its goal gradient."""
     g, value, target, _ = _constant_reward(step)
-    step.equal("Q* against SoftQTarget, reward gᵀc at every step", value, target)
-    step.equal("and their goal gradients", step.space.goal_gradient(value, g), step.space.goal_gradient(target, g))
+    step.equal("Q* = SoftQTarget, where the reward is gᵀc at every step", value, target)
+    step.equal(
+        "the goal gradients of Q* and SoftQTarget are the same",
+        step.space.goal_gradient(value, g),
+        step.space.goal_gradient(target, g),
+    )

@@ -44,6 +44,7 @@ __all__ = [
     "random_skew",
     "rank",
     "rational_rotation",
+    "rationals",
     "reduced",
     "rotation",
     "scalar_rows",
@@ -100,7 +101,14 @@ def leading_ranks(rows: Integers) -> list[int]:
     return [int(count) for count in np.cumsum(pivots)]
 
 
-def reduced(rationals: Integers) -> Residues:
+def rationals(integers: Integers) -> Integers:
+    """The same numbers as sympy integers, for arithmetic over Q."""
+    made = np.empty(integers.shape, dtype=object)
+    made.ravel()[:] = [sympy.Integer(int(entry)) for entry in integers.ravel()]
+    return made
+
+
+def reduced(fractions: Integers) -> Residues:
     """Residues of rational numbers, entry by entry.
 
     Raises:
@@ -112,8 +120,8 @@ def reduced(rationals: Integers) -> Residues:
             raise ZeroDivisionError(f"{value} has no residue modulo {MODULUS}")
         return int(value.p) * pow(int(value.q), -1, MODULUS) % MODULUS
 
-    flat = [residue(sympy.Rational(value)) for value in rationals.ravel()]
-    return np.array(flat, dtype=np.int64).reshape(rationals.shape)
+    flat = [residue(sympy.Rational(value)) for value in fractions.ravel()]
+    return np.array(flat, dtype=np.int64).reshape(fractions.shape)
 
 
 # --- points -----------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, Verdict
-from proofs_check.derivation import Derivation
+from proofs_check.derivation import CHECKED, Derivation
 from proofs_check.families import SomeNumber, proof_for_each_number
 from proofs_check.section import Section
 from toyenvs.algebra import apply, apply_transpose, inner
@@ -35,6 +35,8 @@ _R = sympy.Symbol("r", real=True)
 
 _SIZES = tuple(SomeNumber(number, dim) for number in (2, 3) for dim in (1, 2))
 _WRITTEN_OUT = "2, 3 goals with embeddings of size 1, 2"
+_GATES = "goal g_i has the gate b_i and the embedding e_i; sums over i are over all goals"
+_OTHERS = "One goal is singled out, with gate b; Σ[…] are sums over the other goals, of gates x_b."
 
 
 def _sums(step: Derivation, own: str, others: str) -> tuple[Any, Any, Any]:
@@ -160,12 +162,15 @@ def _padding_on_samples(settings: CheckSettings) -> Finding:
 @proof_for_each_number(
     SECTION,
     "1",
-    "The total derivative of Q({g_i}, π({g_i})) with respect to a gate is 2 b_i times the wanted one, that with "
-    "respect to the goal's weight w_i = b_i²: through the critic's sum and through the actor's.",
+    "The total derivative of Q({g_i}, π({g_i})) = F(w_1, …, w_n) with respect to a gate b_i is 2 b_i times the wanted "
+    "one, that with respect to the goal's weight w_i = b_i²: through the critic's sum and through the actor's.",
     things="goals",
     latex=r"\frac{\partial}{\partial b_i}F(b_1^2,\dots,b_n^2)=2b_i\,\frac{\partial F}{\partial w_i}",
     source="(15), (37), (38)",
-    assumptions=("any embeddings, of any size", "any differentiable heads"),
+    assumptions=(
+        "critic and actor see the goals g_i only through sums Σ_i w_i e_i and Σ_i w_i f_i of embeddings, of any size",
+        "any differentiable heads",
+    ),
     spaces=_SIZES,
     written_out=_WRITTEN_OUT,
     also=[
@@ -181,7 +186,12 @@ def _twice(step: Derivation) -> None:
     slope_of_critic, slope_of_action = space.vector("∇₁Q"), space.vector("∇₂Q")
     jacobian = space.matrix("J")
     w = sympy.Symbol("w", real=True)
-    step.remark("Let dQ = ⟨∇₁Q, dc⟩ + ⟨∇₂Q, dπ⟩ and dπ = J da, with c and a the sums that critic and actor see.")
+    step.remark(_OTHERS)
+    step.remark(
+        "By hand, the chain rule: dQ = ⟨∇₁Q, dc⟩ + ⟨∇₂Q, dπ⟩ and dπ = J da, where c = Σ b_i² e_i and a = Σ b_i² f_i "
+        "are the sums that critic and actor see, ∇₁Q and ∇₂Q the head's gradients by c and by the action, and J the "
+        "Jacobian of the actor's head."
+    )
     critic_sum, critic_weighted, _ = _sums(step, "e", "e")
     actor_sum, actor_weighted, _ = _sums(step, "f", "f")
 
@@ -190,28 +200,30 @@ def _twice(step: Derivation) -> None:
 
     by_gate = total(space.derivative(critic_sum, _B), space.derivative(actor_sum, _B))
     by_weight = total(space.derivative(critic_weighted(w), w), space.derivative(actor_weighted(w), w))
-    step.equal("At w = b² the sums are the same, for the critic", critic_sum, critic_weighted(_B**2))
-    step.equal("and for the actor", actor_sum, actor_weighted(_B**2))
+    step.equal("the critic's sum c is the same by gates and by weights, at w = b²", critic_sum, critic_weighted(_B**2))
+    step.equal("the actor's sum a is the same by gates and by weights, at w = b²", actor_sum, actor_weighted(_B**2))
     step.equal("dQ/db = 2b dQ/dw", by_gate, 2 * _B * by_weight)
-    step.equal("where b = 1", by_gate.subs(_B, 1), 2 * by_weight)
-    step.equal("where b = 0", by_gate.subs(_B, 0), sympy.Integer(0))
+    step.equal("dQ/db = 2 dQ/dw where b = 1", by_gate.subs(_B, 1), 2 * by_weight)
+    step.equal("dQ/db = 0 where b = 0", by_gate.subs(_B, 0), sympy.Integer(0))
     slots = sympy.Symbol("N", positive=True)
-    step.remark("A mean over N slots in the place of the sum scales both alike:")
     scaled = total(space.derivative(critic_sum * (1 / slots), _B), space.derivative(actor_sum * (1 / slots), _B))
-    step.equal("with c/N and a/N", scaled, 2 * _B * by_weight / slots)
+    step.equal("dQ/db = 2b dQ/dw also for means over N slots, c/N and a/N", scaled, 2 * _B * by_weight / slots)
 
 
 @SECTION.check(
     "2",
-    "The same with sympy's own chain rule, for a head and an actor that are undefined functions.",
-    kind=EvidenceKind.COMPONENTS,
-    method="undefined functions of the components",
+    "G.1 by sympy's own chain rule, for a head Q and an actor π that are undefined functions of the critic's sum c and "
+    "the actor's sum a.",
+    kind=EvidenceKind.CERTIFICATE,
+    method="undefined functions of the components, with symbols for gates and embeddings",
     latex=r"\frac{\partial}{\partial b_i}Q\bigl(c,\pi(a)\bigr)=2b_i\frac{\partial}{\partial w_i}Q\bigl(c,\pi(a)\bigr)",
     source="(15), (37), (38)",
-    assumptions=("differentiable Q and π",),
+    assumptions=("differentiable Q and π", "actions with one component"),
+    note="A second opinion on G.1, of these sizes only; G.1 is proved for all.",
 )
 def _undefined_functions(settings: CheckSettings) -> Finding:
     head, actor = sympy.Function("Q"), sympy.Function("π")
+    steps = ["c = Σ w_i e_i and a = Σ w_i f_i with w_i = b_i², all gates and embeddings being symbols."]
     for space in _SIZES:
         gates = sympy.Matrix(sympy.symbols(f"b1:{space.number + 1}", real=True))
         weights = sympy.Matrix(sympy.symbols(f"w1:{space.number + 1}", real=True))
@@ -225,18 +237,24 @@ def _undefined_functions(settings: CheckSettings) -> Finding:
             found = sympy.diff(by_gates, b)
             wanted = 2 * b * sympy.diff(by_weights, w).subs(squares)
             assert sympy.expand(found - wanted) == 0, f"{space.number} goals: {found} is not {wanted}"
-    return Finding(Verdict.TRUE, _WRITTEN_OUT)
+        of_all = ", ".join(map(str, range(1, space.number + 1)))
+        steps.append(
+            f"{CHECKED} {space.number} goals, embeddings of size {space.dim}: "
+            f"∂Q/∂b_i − 2 b_i ∂Q/∂w_i expands to 0 for i = {of_all}"
+        )
+    return Finding(Verdict.TRUE, _WRITTEN_OUT, tuple(steps))
 
 
 @proof_for_each_number(
     SECTION,
     "3",
-    "A slot with gate 0 draws nothing: it changes no sum, its gate gradient is 0, and no gradient reaches its "
+    "A slot with gate 0 has no effect: it changes no sum, its gate gradient is 0, and no gradient reaches its "
     "embedding.",
     things="goals",
     latex=r"b_i=0:\quad\sum_jb_j^2e_j=\sum_{j\ne i}b_j^2e_j,\quad\frac{\partial}{\partial b_i}=0,\quad"
     r"\frac{\partial}{\partial e_i}=0",
     source="(15), the remark on padding",
+    assumptions=(_GATES,),
     spaces=_SIZES,
     written_out=_WRITTEN_OUT,
     also=[
@@ -251,13 +269,14 @@ def _padding(step: Derivation) -> None:
     space: Any = step.space
     gates = space.many(0, lambda x: x)
     first, second = (pooled(gates, space.rows(space.vector(name), "e")) for name in ("e", "f"))
-    step.equal("With b_i = 0 the sum is the same for any two embeddings of slot i", first, second)
+    step.remark(_OTHERS)
+    step.equal("where b = 0 the sum Σ b_i² e_i is the same for any two embeddings of that slot", first, second)
     empty = pooled(gates, space.rows(space.zero(), "e"))
-    step.equal("and for embedding 0, a slot that is not there", first, empty)
-    step.remark("so it, and all that is made of it, has derivative 0 with respect to the embedding.")
+    step.equal("it is the same for the embedding 0, that is without the slot", first, empty)
+    step.remark("By hand: so the sum, and all that is made of it, has derivative 0 with respect to the embedding.")
     summary, _, _ = _sums(step, "e", "e")
     slope = inner(space.vector("h"), space.derivative(summary, _B))
-    step.equal("Any linear function h of the sum's derivative by b_i, at b_i = 0", slope.subs(_B, 0), sympy.Integer(0))
+    step.equal("⟨h, ∂(Σ b_i² e_i)/∂b⟩ = 0 where b = 0, for any vector h", slope.subs(_B, 0), sympy.Integer(0))
 
 
 @proof_for_each_number(
@@ -267,6 +286,7 @@ def _padding(step: Derivation) -> None:
     things="goals",
     latex=r"b_i\in\{0,1\}:\quad\sum_ib_i^2e_i=\sum_{i:\,b_i=1}e_i",
     source="(15)",
+    assumptions=(_GATES,),
     spaces=_SIZES,
     written_out=_WRITTEN_OUT,
 )
@@ -275,10 +295,10 @@ def _same_values(step: Derivation) -> None:
     embedding = space.vector("e")
     rows = space.rows(embedding, "e")
     off, on = (pooled(space.many(gate, lambda x: x), rows) for gate in (0, 1))
-    step.equal("Switching goal i on adds", on - off, embedding)
+    step.equal("switching a goal on adds its embedding e to Σ b_i² e_i", on - off, embedding)
     plain_off, plain_on = (apply_transpose(rows, space.many(gate, lambda x: x)) for gate in (0, 1))
-    step.equal("as it does with plain gates", plain_on - plain_off, embedding)
-    step.remark("With no goal on both sums are 0; so they agree, one goal after the other.")
+    step.equal("switching a goal on adds its embedding e to Σ b_i e_i, too", plain_on - plain_off, embedding)
+    step.remark("By hand: with no goal on both sums are 0; so they agree, one goal after the other.")
 
 
 @SECTION.check(
@@ -288,6 +308,7 @@ def _same_values(step: Derivation) -> None:
     method="exact derivatives for one goal",
     latex=r"b_i=0:\quad\frac{\partial}{\partial b_i}\sum_jb_je_j=0",
     source="against (15)",
+    assumptions=(_GATES,),
     expected=Verdict.FALSE,
     note="The derivative with respect to a plain gate is the wanted one where b = 1, but it is not 0 where b = 0: "
     "the loss would then also fit the value of goals that are not asked for, padding among them.",
@@ -308,8 +329,8 @@ def _plain_gates(settings: CheckSettings) -> Finding:
 @proof_for_each_number(
     SECTION,
     "6",
-    "The reward's derivative with respect to a gate is 2 b_i R_item(s', g_i): twice the goal's own reward where "
-    "b_i = 1, 0 where b_i = 0.",
+    "The derivative of the reward R = Σ_j b_j² R_item(s', g_j) with respect to a gate b_i is 2 b_i R_item(s', g_i): "
+    "twice the goal's own reward where b_i = 1, 0 where b_i = 0.",
     things="goals",
     latex=r"\frac{\partial}{\partial b_i}\sum_jb_j^2R_{\mathrm{item}}(s',g_j)=2b_iR_{\mathrm{item}}(s',g_i)",
     source="(39), (40)",
@@ -320,10 +341,11 @@ def _reward(step: Derivation) -> None:
     rho = sympy.Symbol("ρ", real=True)
     reward = goal_set_reward(space.many(_B, lambda x: x), space.many(_R, lambda x: rho * x))
     slope = space.derivative(reward, _B)
-    step.equal("∂R/∂b_i", slope, 2 * _B * _R)
-    step.equal("where b_i = 1", slope.subs(_B, 1), 2 * _R)
-    step.equal("where b_i = 0", slope.subs(_B, 0), sympy.Integer(0))
-    step.remark("The other goals' terms do not contain b_i, whatever their gates and rewards are.")
+    step.remark("One goal is singled out, with gate b = b_i and reward r = R_item(s', g_i).")
+    step.equal("∂R/∂b = 2 b r", slope, 2 * _B * _R)
+    step.equal("∂R/∂b = 2 r where b = 1", slope.subs(_B, 1), 2 * _R)
+    step.equal("∂R/∂b = 0 where b = 0", slope.subs(_B, 0), sympy.Integer(0))
+    step.remark("By hand: the other goals' terms do not contain b, whatever their gates and rewards are.")
 
 
 def _two_goals() -> tuple[Any, Any, Any, Any]:
@@ -336,11 +358,11 @@ def _two_goals() -> tuple[Any, Any, Any, Any]:
 def reward_gate_gradient_as_printed(step: Derivation) -> None:
     """∂R/∂b_i = b_i R_item(s', g_i), as the middle term of (39) prints it."""
     _, slope, b, item = _two_goals()
-    step.equal("∂R/∂b1 = b1 R_item, with rewards r1, r2 of two goals", slope, b * item)
+    step.equal("∂R/∂b1 = b1 r1, with rewards r1, r2 of two goals", slope, b * item)
 
 
 def reward_gate_gradient_corrected(step: Derivation) -> None:
     """∂R/∂b_i = 2 b_i R_item(s', g_i), of which (39) goes on to use that it is 2 R_item where b_i = 1."""
     _, slope, b, item = _two_goals()
-    step.equal("∂R/∂b1 = 2 b1 R_item, with rewards r1, r2 of two goals", slope, 2 * b * item)
-    step.equal("which is 2 R_item where b1 = 1", slope.subs(b, 1), 2 * item)
+    step.equal("∂R/∂b1 = 2 b1 r1, with rewards r1, r2 of two goals", slope, 2 * b * item)
+    step.equal("∂R/∂b1 = 2 r1 where b1 = 1", slope.subs(b, 1), 2 * item)

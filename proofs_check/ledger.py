@@ -27,24 +27,37 @@ def all_claims() -> list[Claim]:
 
 
 def find_claim(id: str) -> Claim:
-    """Look a claim up.
+    """The claim of exactly this id.
 
     Raises:
-        LookupError: (the id, what is allowed) if there is none of that id.
+        LookupError: if there is none.
     """
-    (claim,) = find_claims([id])
-    return claim
+    for claim in all_claims():
+        if claim.id == id:
+            return claim
+    raise LookupError(id)
 
 
 def find_claims(ids: Sequence[str]) -> list[Claim]:
     """The claims of the given ids, and all those of the given sections, in the order of the ledger.
 
+    Args:
+        ids: in upper or lower case; "S.4" stands for S.4a and S.4b.
+
     Raises:
         LookupError: (the first id that is neither, what is allowed).
     """
     claims = all_claims()
+    wanted: set[str] = set()
     for id in ids:
-        if not any(id in (claim.id, claim.group) for claim in claims):
+        low = id.lower()
+        found = [c.id for c in claims if low in (c.id.lower(), c.group.lower())] or [
+            c.id for c in claims if low == c.id.lower().rstrip("abcdefgh")
+        ]
+        if not found:
             allowed = ", ".join(f"{s.claims[0].id} to {s.claims[-1].id}" for s in SECTIONS)
-            raise LookupError(id, f"claims are {allowed}; sections are {', '.join(s.id for s in SECTIONS)}")
-    return [claim for claim in claims if claim.id in ids or claim.group in ids]
+            raise LookupError(
+                id, f"there is no such claim; claims are {allowed}, sections {', '.join(s.id for s in SECTIONS)}"
+            )
+        wanted.update(found)
+    return [claim for claim in claims if claim.id in wanted]

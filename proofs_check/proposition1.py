@@ -51,17 +51,21 @@ def _series(step: Derivation) -> None:
     U, t = step.space.orthogonal("U"), sympy.Symbol("t", nonnegative=True)
     unit = scale(at.g, 1 / norm(at.g))
     action = at.construction.policy(U, at.s, at.g)
-    step.equal("Under (24) every step moves the state by", at.construction.dynamics(U, at.s, action) - at.s, unit)
+    step.equal(
+        "Under (24) a step moves the state by f(s, π(s, g)) − s, and g/‖g‖",
+        at.construction.dynamics(U, at.s, action) - at.s,
+        unit,
+    )
     first = at.following(U)
     start, slope = inner(at.g, first), norm(at.g)
     step.equal(
-        "so t steps after the first the reward is",
+        "so t steps after the first the reward is R(s + Ua + t g/‖g‖, g), and gᵀ(s + Ua) + t‖g‖",
         at.construction.reward(first + scale(unit, t), at.g),
         start + t * slope,
     )
     discounted_arithmetic_series(step, GAMMA)
     step.equal(
-        "A(c) with c = gᵀ(s + Ua) and m = ‖g‖ is (23)",
+        "(23), and A(c) with c = gᵀ(s + Ua), m = ‖g‖",
         at.value(U),
         arithmetic_value(start, slope, GAMMA),
     )
@@ -87,7 +91,7 @@ def _bellman(step: Derivation) -> None:
 
 @SECTION.proof(
     "3",
-    "(24) is the one best action of the unit ball: attained, optimal by Cauchy–Schwarz, unique.",
+    "(24) is the one best action of the unit ball: allowed, optimal, unique.",
     latex=r"Q(s,\pi,g)-Q(s,a,g)=\frac{\|g\|}{2(1-\gamma)}\bigl(\|a-\pi\|^2+1-\|a\|^2\bigr)",
     source="(24)",
     assumptions=(*_BASICS, "‖a‖ ≤ 1"),
@@ -96,7 +100,7 @@ def _best_action(step: Derivation) -> None:
     at = _transition(step)
     U = step.space.orthogonal("U")
     best = at.construction.policy(U, at.s, at.g)
-    step.equal("‖π‖, so that π is allowed", norm(best), sympy.Integer(1))
+    step.equal("‖π‖ and 1: π is allowed", norm(best), sympy.Integer(1))
     gap = at.value(U, best) - at.value(U)
     step.equal(
         "Q(s, π, g) − Q(s, a, g) = ‖g‖/(2(1−γ)) · (‖a − π‖² + 1 − ‖a‖²)",
@@ -113,7 +117,8 @@ def _best_action(step: Derivation) -> None:
     "(23) is the optimal value: no sequence of actions, however chosen, has a larger return.",
     latex=r"Q^*(s_0,a_0,g)\ge\sum_{t<T}\gamma^tR(s_{t+1},g)+\gamma^TQ^*(s_T,a_T,g)",
     source="(23), (24)",
-    assumptions=_BASICS,
+    assumptions=(*_BASICS, "all actions in the unit ball"),
+    note="Q* is (23) on both sides; that it is the optimal value is what the inequality says as T → ∞.",
 )
 def _optimal_value(step: Derivation) -> None:
     at = _transition(step)
@@ -125,8 +130,8 @@ def _optimal_value(step: Derivation) -> None:
         at.value(U) - at.backup(following, U, b),
         GAMMA * norm(at.g) / (2 * (1 - GAMMA)) * (inner(b - best, b - best) + 1 - inner(b, b)),
     )
-    step.remark("which is ≥ 0 in the ball; put into itself T times it is the inequality claimed.")
-    step.remark("|Q(s_T, a_T, g)| grows at most linearly in T, because a step moves the state by at most 1;")
+    step.remark("By hand: it is ≥ 0 in the ball; put into itself T times it is the inequality claimed.")
+    step.remark("By hand: |Q(s_T, a_T, g)| grows at most linearly in T, because a step moves the state by at most 1;")
     vanishing_tail(step)
 
 
@@ -157,8 +162,8 @@ def _bellman_reduction(step: Derivation) -> None:
     U, online = step.space.matrix("U"), step.space.matrix("Ũ")
     error = at.error(U, online, step.space.orthogonal("Ū"))
     scalars = inner(at.g, apply(online, at.a)) - inner(at.g, apply(U, at.a))
-    step.equal("Q_Ũ − (R + γQ')", error, scalars / (1 - GAMMA))
-    step.equal("The reduced residual that learners run", at.reduced(U).bellman_residual(online, at.g), error)
+    step.equal("Q_Ũ − (R + γQ'), and (gᵀŨa − gᵀUa)/(1−γ)", error, scalars / (1 - GAMMA))
+    step.equal("the reduced residual that learners run, and this", at.reduced(U).bellman_residual(online, at.g), error)
 
 
 @SECTION.proof(
@@ -173,9 +178,13 @@ def _gradient_reduction(step: Derivation) -> None:
     U, online = step.space.matrix("U"), step.space.matrix("Ũ")
     gradient = step.space.goal_gradient(at.error(U, online, step.space.orthogonal("Ū")), at.g)
     missed = apply(online, at.a) - apply(U, at.a)
-    step.equal("∇_g [Q_Ũ − (R + γQ')]", gradient, scale(missed, 1 / (1 - GAMMA)))
-    step.equal("The reduced residual that learners run", at.reduced(U).goal_gradient_residual(online), gradient)
-    step.equal("Its squared length", inner(gradient, gradient), inner(missed, missed) / (1 - GAMMA) ** 2)
+    step.equal("∇_g [Q_Ũ − (R + γQ')], and (Ũa − Ua)/(1−γ)", gradient, scale(missed, 1 / (1 - GAMMA)))
+    step.equal(
+        "the reduced residual that learners run, and this", at.reduced(U).goal_gradient_residual(online), gradient
+    )
+    step.equal(
+        "its squared length, and ‖Ũa − Ua‖²/(1−γ)²", inner(gradient, gradient), inner(missed, missed) / (1 - GAMMA) ** 2
+    )
 
 
 @SECTION.proof(
@@ -217,7 +226,7 @@ class _Lagging:
 )
 def _lagging_bellman(step: Derivation) -> None:
     lagging = _Lagging(step)
-    step.equal("Q_Ũ − (R + γQ') with Ūπ ≠ Ū is the reduced residual", lagging.error, lagging.reduced_error)
+    step.equal("Q_Ũ − (R + γQ') with Ūπ ≠ Ū, and the reduced residual", lagging.error, lagging.reduced_error)
 
 
 @SECTION.refutation(
@@ -229,7 +238,7 @@ def _lagging_bellman(step: Derivation) -> None:
 def _lagging_gradient(step: Derivation) -> None:
     lagging = _Lagging(step)
     gradient = step.space.goal_gradient(lagging.error, lagging.at.g)
-    step.equal("∇_g with Ūπ ≠ Ū is the reduced residual", gradient, lagging.reduced_gradient)
+    step.equal("∇_g [Q_Ũ − (R + γQ')] with Ūπ ≠ Ū, and the reduced residual", gradient, lagging.reduced_gradient)
 
 
 @SECTION.proof(
@@ -244,9 +253,13 @@ def _lagging_shift(step: Derivation) -> None:
     g, shift = lagging.at.g, lagging.error - lagging.reduced_error
     turned = apply(lagging.critic, apply_transpose(lagging.actor, g))
     suboptimality = norm(g) - inner(g, turned) / norm(g)
-    step.equal("Bellman error minus its reduction", shift, GAMMA / (1 - GAMMA) * suboptimality)
+    step.equal(
+        "Bellman error minus its reduction, and γ/(1−γ) · (‖g‖ − gᵀŪŪπᵀg/‖g‖)",
+        shift,
+        GAMMA / (1 - GAMMA) * suboptimality,
+    )
     square = inner(turned - g, turned - g)
-    step.equal("which is γ/(2(1−γ)‖g‖) times a square", shift, GAMMA / (2 * (1 - GAMMA) * norm(g)) * square)
+    step.equal("which is γ/(2(1−γ)‖g‖) · ‖ŪŪπᵀg − g‖²", shift, GAMMA / (2 * (1 - GAMMA) * norm(g)) * square)
 
 
 @SECTION.proof(
@@ -266,4 +279,21 @@ def _regret(step: Derivation) -> None:
         return at.construction.reward(at.construction.dynamics(U, at.s, action), at.g)
 
     missed = apply_transpose(online, at.g) - apply_transpose(U, at.g)
-    step.equal("Reward lost", reward_of(U) - reward_of(online), inner(missed, missed) / (2 * norm(at.g)))
+    step.equal(
+        "the reward lost, and ‖(Ũ − U)ᵀg‖²/(2‖g‖)",
+        reward_of(U) - reward_of(online),
+        inner(missed, missed) / (2 * norm(at.g)),
+    )
+
+
+@SECTION.refutation(
+    "13",
+    "With a lagging target actor the Bellman error is still 0 at the truth, so that U is still a minimiser.",
+    latex=r"\bar U_\pi\ne\bar U:\quad Q_U-(R+\gamma Q')=0",
+    source="sharper than P1.9",
+    note="By P1.11 all transitions are shifted by amounts ≥ 0, which depend on the goal: the loss at U is not 0.",
+)
+def _lagging_truth(step: Derivation) -> None:
+    at = _transition(step)
+    U, critic, actor = (step.space.orthogonal(name) for name in ("U", "Ū", "Ūπ"))
+    step.equal("Q_U − (R + γQ') with Ūπ ≠ Ū, and 0", at.lagging_error(U, U, critic, actor), sympy.Integer(0))

@@ -71,24 +71,28 @@ def _series(step: Derivation) -> None:
     state = step.space.pair(x, zero)
     for _ in range(2):
         state = construction.dynamics(U, state, construction.policy(U, state, g))
-    step.equal("Two steps under (26) take (x, 0) to (x + g/‖g‖, 0)", state, step.space.pair(x + unit, zero))
+    step.equal("Where two steps under (26) take (x, 0), and (x + g/‖g‖, 0)", state, step.space.pair(x + unit, zero))
     discounted_arithmetic_series(step, GAMMA**2)
 
     first = acting.following(U)
-    step.equal("s¹ ≠ 0: the first reward is", construction.reward(first, g), sympy.Integer(0))
+    step.equal("s¹ ≠ 0: the first reward, and 0", construction.reward(first, g), sympy.Integer(0))
     # The action at the waiting state is ignored, so any will do.
     second = construction.dynamics(U, first, acting.a)
     reached = split(acting.s)[0] + apply(U, acting.a)
-    step.equal("then comes (s¹ + Ua, 0), and so on by two steps", second, step.space.pair(reached, zero))
     step.equal(
-        "so Q is γ A(c) in γ², with c = gᵀ(s¹ + Ua) and m = ‖g‖",
+        "the state after two steps, from where it goes on by pairs of steps, and (s¹ + Ua, 0)",
+        second,
+        step.space.pair(reached, zero),
+    )
+    step.equal(
+        "(25), and γ A(c) with c = gᵀ(s¹ + Ua), m = ‖g‖",
         acting.value(U),
         GAMMA * arithmetic_value(construction.reward(second, g), norm(g), GAMMA**2),
     )
     first = waiting.following(U)
-    step.equal("s¹ = 0: the first step gives (s², 0)", first, step.space.pair(split(waiting.s)[1], zero))
+    step.equal("s¹ = 0: the state after one step, and (s², 0)", first, step.space.pair(split(waiting.s)[1], zero))
     step.equal(
-        "so Q is A(c) in γ², with c = gᵀs²",
+        "(25), and A(c) with c = gᵀs², m = ‖g‖",
         waiting.value(U),
         arithmetic_value(construction.reward(first, g), norm(g), GAMMA**2),
     )
@@ -119,7 +123,7 @@ def _best_action(step: Derivation) -> None:
     U = step.space.orthogonal("U")
     at = _acting(step)
     best = at.construction.policy(U, at.s, at.g)
-    step.equal("‖π‖, so that π is allowed", norm(best), sympy.Integer(1))
+    step.equal("‖π‖ and 1: π is allowed", norm(best), sympy.Integer(1))
     step.equal(
         "s¹ ≠ 0: Q(s, π, g) − Q(s, a, g) = γ‖g‖/(2(1−γ²)) · (‖a − π‖² + 1 − ‖a‖²)",
         at.value(U, best) - at.value(U),
@@ -152,8 +156,8 @@ def _optimal_value(step: Derivation) -> None:
         at.value(U) - at.backup(following, U, b),
         GAMMA**2 * norm(at.g) / (2 * (1 - GAMMA**2)) * (inner(b - best, b - best) + 1 - inner(b, b)),
     )
-    step.remark("Both are ≥ 0 in the ball; put into one another T times they are the inequality claimed.")
-    step.remark("|Q(s_T, a_T, g)| grows at most linearly in T, because two steps move the state by at most 1;")
+    step.remark("By hand: both are ≥ 0 in the ball; put into one another T times they are the inequality claimed.")
+    step.remark("By hand: |Q(s_T, a_T, g)| grows at most linearly in T, because two steps move the state by at most 1;")
     vanishing_tail(step)
 
 
@@ -184,8 +188,8 @@ def _bellman_reduction(step: Derivation) -> None:
     U, online = step.space.matrix("U"), step.space.matrix("Ũ")
     error = at.error(U, online, step.space.orthogonal("Ū"))
     scalars = inner(at.g, apply(online, at.a)) - inner(at.g, apply(U, at.a))
-    step.equal("Q_Ũ − (R + γQ')", error, GAMMA * scalars / (1 - GAMMA**2))
-    step.equal("The reduced residual that learners run", at.reduced(U).bellman_residual(online, at.g), error)
+    step.equal("Q_Ũ − (R + γQ'), and γ(gᵀŨa − gᵀUa)/(1−γ²)", error, GAMMA * scalars / (1 - GAMMA**2))
+    step.equal("the reduced residual that learners run, and this", at.reduced(U).bellman_residual(online, at.g), error)
 
 
 @SECTION.proof(
@@ -200,8 +204,10 @@ def _gradient_reduction(step: Derivation) -> None:
     U, online = step.space.matrix("U"), step.space.matrix("Ũ")
     gradient = step.space.goal_gradient(at.error(U, online, step.space.orthogonal("Ū")), at.g)
     missed = apply(online, at.a) - apply(U, at.a)
-    step.equal("∇_g [Q_Ũ − (R + γQ')]", gradient, scale(missed, GAMMA / (1 - GAMMA**2)))
-    step.equal("The reduced residual that learners run", at.reduced(U).goal_gradient_residual(online), gradient)
+    step.equal("∇_g [Q_Ũ − (R + γQ')], and γ(Ũa − Ua)/(1−γ²)", gradient, scale(missed, GAMMA / (1 - GAMMA**2)))
+    step.equal(
+        "the reduced residual that learners run, and this", at.reduced(U).goal_gradient_residual(online), gradient
+    )
 
 
 @SECTION.proof(
@@ -216,11 +222,11 @@ def _silent(step: Derivation) -> None:
     U, online, other = step.space.matrix("U"), step.space.matrix("Ũ"), step.space.matrix("Ṽ")
     target = step.space.orthogonal("Ū")
     error = at.error(U, online, target)
-    step.equal("Q_Ũ − (R + γQ')", error, sympy.Integer(0))
-    step.equal("its goal gradient", step.space.goal_gradient(error, at.g), step.space.zero())
+    step.equal("Q_Ũ − (R + γQ'), and 0", error, sympy.Integer(0))
+    step.equal("its goal gradient, and 0", step.space.goal_gradient(error, at.g), step.space.zero())
     step.equal("Q_Ũ and Q_Ṽ", at.value(online), at.value(other))
     reduced = at.reduced(U)
-    step.equal("the reduced residual", reduced.goal_gradient_residual(online), step.space.zero())
+    step.equal("the reduced residual, and 0", reduced.goal_gradient_residual(online), step.space.zero())
 
 
 @SECTION.proof(
@@ -274,7 +280,7 @@ def _count_useful(settings: CheckSettings) -> Finding:
     "Acting and waiting alternate, so a buffer that starts by acting has ⌈N/2⌉ useful transitions of N, "
     "and k of them need N = 2k − 1.",
     latex=r"s^1\ne0\Rightarrow s'^1=0,\qquad s^1=0\Rightarrow s'^1=s^2,\quad s'^2=0",
-    source="proof of Proposition 2; the exact count is THEORY's",
+    source="proof of Proposition 2; the exact count is ours",
     assumptions=(_GENERIC,),
     also=[Evidence(EvidenceKind.CERTIFICATE, "the environment stepped in whole numbers, and counted", _count_useful)],
     note="A buffer that starts by waiting has ⌊N/2⌋. With the first one useful, every threshold k becomes 2k − 1.",
@@ -283,11 +289,11 @@ def _alternation(step: Derivation) -> None:
     U = step.space.matrix("U")
     acting, waiting = _acting(step), _waiting(step)
     first, second = split(acting.following(U))
-    step.equal("s¹ ≠ 0: s'¹", first, step.space.zero())
-    step.equal("and s'², which is the next s'¹", second, split(acting.s)[0] + apply(U, acting.a))
+    step.equal("s¹ ≠ 0: s'¹, and 0", first, step.space.zero())
+    step.equal("s'², which is the next s'¹, and s¹ + Ua", second, split(acting.s)[0] + apply(U, acting.a))
     first, second = split(waiting.following(U))
-    step.equal("s¹ = 0: s'¹", first, split(waiting.s)[1])
-    step.equal("and s'²", second, step.space.zero())
+    step.equal("s¹ = 0: s'¹, and s²", first, split(waiting.s)[1])
+    step.equal("s'², and 0", second, step.space.zero())
 
 
 @SECTION.proof(
@@ -302,9 +308,13 @@ def _lagging_acting(step: Derivation) -> None:
     at = _acting(step)
     U, online, critic, actor = (step.space.matrix(name) for name in ("U", "Ũ", "Ū", "Ūπ"))
     error = at.lagging_error(U, online, critic, actor)
-    step.equal("Q_Ũ − (R + γQ') with Ūπ ≠ Ū", error, at.reduced(U).bellman_residual(online, at.g))
+    step.equal(
+        "Q_Ũ − (R + γQ') with Ūπ ≠ Ū, and the reduced residual", error, at.reduced(U).bellman_residual(online, at.g)
+    )
     gradient = step.space.goal_gradient(error, at.g)
-    step.equal("and its goal gradient", gradient, at.reduced(U).goal_gradient_residual(online))
+    step.equal(
+        "its goal gradient, and that of the reduced residual", gradient, at.reduced(U).goal_gradient_residual(online)
+    )
 
 
 @SECTION.refutation(
@@ -316,14 +326,14 @@ def _lagging_acting(step: Derivation) -> None:
 def _lagging_waiting(step: Derivation) -> None:
     at = _waiting(step)
     U, online, critic, actor = (step.space.orthogonal(name) for name in ("U", "Ũ", "Ū", "Ūπ"))
-    step.equal("Q_Ũ − (R + γQ') with Ūπ ≠ Ū is 0", at.lagging_error(U, online, critic, actor), sympy.Integer(0))
+    step.equal("Q_Ũ − (R + γQ') with Ūπ ≠ Ū, and 0", at.lagging_error(U, online, critic, actor), sympy.Integer(0))
 
 
 @SECTION.proof(
     "13",
-    "What a lagging actor adds where s¹ = 0 does not contain Ũ: it moves the loss, not its minimisers.",
+    "Where s¹ = 0 the whole error of a lagging actor is free of Ũ: it moves the loss, not its minimisers.",
     latex=r"\frac{\gamma^2}{1-\gamma^2}\Bigl(\|g\|-\frac{g^\top\bar U\bar U_\pi^\top g}{\|g\|}\Bigr)",
-    source="not in the paper; compare P1.11, where it moves the minimisers",
+    source="not in the paper; compare P1.11 and P1.13",
     assumptions=("Ū, Ūπ orthogonal", "U, Ũ any matrices", "g ≠ 0"),
 )
 def _lagging_shift(step: Derivation) -> None:
@@ -332,7 +342,7 @@ def _lagging_shift(step: Derivation) -> None:
     critic, actor = step.space.orthogonal("Ū"), step.space.orthogonal("Ūπ")
     turned = apply(critic, apply_transpose(actor, at.g))
     step.equal(
-        "Q_Ũ − (R + γQ') with Ūπ ≠ Ū",
+        "Q_Ũ − (R + γQ') with Ūπ ≠ Ū, and γ²/(1−γ²) · (‖g‖ − gᵀŪŪπᵀg/‖g‖)",
         at.lagging_error(U, online, critic, actor),
         GAMMA**2 / (1 - GAMMA**2) * (norm(at.g) - inner(at.g, turned) / norm(at.g)),
     )

@@ -9,7 +9,9 @@ def _bellman(step: Derivation) -> None:
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable, Sequence
+from typing import Required, TypedDict, Unpack
 
 from proofs_check.claim import CheckSettings, Claim, Evidence, EvidenceKind, Finding, Verdict
 from proofs_check.derivation import Proof, prove, refute
@@ -17,6 +19,20 @@ from proofs_check.derivation import Proof, prove, refute
 __all__ = ["Section"]
 
 _Run = Callable[[CheckSettings], Finding]
+
+
+class _Details(TypedDict, total=False):
+    """What every claim may say of itself, as in :class:`proofs_check.claim.Claim`.
+
+    Attributes:
+        also: evidence besides the decorated function.
+    """
+
+    latex: Required[str]
+    source: Required[str]
+    assumptions: Sequence[str]
+    also: Sequence[Evidence]
+    note: str
 
 
 class Section:
@@ -27,7 +43,7 @@ class Section:
         title: in words.
 
     Attributes:
-        claims: in the order in which they were stated.
+        claims: in the order of their numbers, whatever modules they are stated in.
     """
 
     def __init__(self, id: str, title: str) -> None:
@@ -40,39 +56,23 @@ class Section:
         number: str,
         statement: str,
         *,
-        latex: str,
-        source: str,
-        assumptions: Sequence[str] = (),
         dims: Sequence[int] = (2, 3),
         reflections: bool = True,
-        also: Sequence[Evidence] = (),
-        note: str = "",
+        **details: Unpack[_Details],
     ) -> Callable[[Proof], Proof]:
         """A claim that is derived for every d; see :func:`proofs_check.derivation.prove` for the rest."""
 
         def add(derivation: Proof) -> Proof:
-            evidence = (*prove(derivation, dims=dims, reflections=reflections), *also)
-            self._add(number, statement, latex, source, evidence, assumptions, Verdict.TRUE, note)
+            self._add(number, statement, prove(derivation, dims=dims, reflections=reflections), **details)
             return derivation
 
         return add
 
-    def refutation(
-        self,
-        number: str,
-        statement: str,
-        *,
-        latex: str,
-        source: str,
-        assumptions: Sequence[str] = (),
-        also: Sequence[Evidence] = (),
-        note: str = "",
-    ) -> Callable[[Proof], Proof]:
+    def refutation(self, number: str, statement: str, **details: Unpack[_Details]) -> Callable[[Proof], Proof]:
         """A claim that is expected to be FALSE: its derivation is tried and fails with exact numbers."""
 
         def add(derivation: Proof) -> Proof:
-            evidence = (*refute(derivation), *also)
-            self._add(number, statement, latex, source, evidence, assumptions, Verdict.FALSE, note)
+            self._add(number, statement, refute(derivation), Verdict.FALSE, **details)
             return derivation
 
         return add
@@ -84,18 +84,13 @@ class Section:
         *,
         kind: EvidenceKind,
         method: str,
-        latex: str,
-        source: str,
-        assumptions: Sequence[str] = (),
-        also: Sequence[Evidence] = (),
         expected: Verdict = Verdict.TRUE,
-        note: str = "",
+        **details: Unpack[_Details],
     ) -> Callable[[_Run], _Run]:
         """A claim with evidence of any kind; the decorated function finds out."""
 
         def add(run: _Run) -> _Run:
-            evidence = (Evidence(kind, method, run), *also)
-            self._add(number, statement, latex, source, evidence, assumptions, expected, note)
+            self._add(number, statement, [Evidence(kind, method, run)], expected, **details)
             return run
 
         return add
@@ -104,23 +99,25 @@ class Section:
         self,
         number: str,
         statement: str,
+        evidence: Sequence[Evidence],
+        expected: Verdict = Verdict.TRUE,
+        *,
         latex: str,
         source: str,
-        evidence: tuple[Evidence, ...],
-        assumptions: Sequence[str],
-        expected: Verdict,
-        note: str,
+        assumptions: Sequence[str] = (),
+        also: Sequence[Evidence] = (),
+        note: str = "",
     ) -> None:
         claim = Claim(
             id=f"{self.id}.{number}",
             statement=statement,
             latex=latex,
             source=source,
-            evidence=evidence,
+            evidence=(*evidence, *also),
             assumptions=tuple(assumptions),
             expected=expected,
             note=note,
         )
         if any(claim.id == other.id for other in self.claims):
             raise ValueError(f"number: {claim.id} is taken")
-        self.claims.append(claim)
+        insort(self.claims, claim, key=lambda claim: claim.number)

@@ -7,6 +7,7 @@ from typing import Any
 import sympy
 
 from proofs_check.derivation import Derivation
+from proofs_check.notation import written
 
 __all__ = ["arithmetic_value", "discounted_arithmetic_series", "vanishing_tail"]
 
@@ -14,25 +15,31 @@ _T = sympy.Symbol("T", integer=True, nonnegative=True)
 
 
 def arithmetic_value(start: Any, slope: Any, discount: Any) -> Any:
-    """Σ_t γᵗ (c + t·m) = c/(1−γ) + γm/(1−γ)², which :func:`discounted_arithmetic_series` proves."""
+    """Σ_t γ^t (c + t·m) = c/(1−γ) + γm/(1−γ)², which :func:`discounted_arithmetic_series` proves."""
     return start / (1 - discount) + discount * slope / (1 - discount) ** 2
 
 
 def discounted_arithmetic_series(step: Derivation, discount: Any) -> None:
     """Prove :func:`arithmetic_value`: the sum of T terms by induction on T, then T → ∞.
 
-    The terms from T on are the same series with the start c + T·m, discounted by γᵀ; so the first T of them should
-    sum to A(c) − γᵀ A(c + Tm), where A is the claimed value.
+    The terms from T on are the same series with the start c + T·m, discounted by γ^T; so the first T of them should
+    sum to A(c) − γ^T A(c + Tm), where A is the claimed value.
     """
+    ratio = written(discount)
+    base = ratio if discount.is_Symbol else f"({ratio})"
+    step.remark(
+        f"Let A(c) = c/(1 − {ratio}) + {ratio} m/(1 − {ratio})², the claimed sum of {base}^t (c + tm) over t ≥ 0."
+    )
+    step.remark(f"The first T terms should sum to A(c) − {base}^T A(c + Tm); by induction on T:")
     start, slope = sympy.Symbol("c", real=True), sympy.Symbol("m", real=True)
 
     def partial(T: Any) -> Any:
         rest = arithmetic_value(start + T * slope, slope, discount)
         return arithmetic_value(start, slope, discount) - discount**T * rest
 
-    step.equal("Sum of no terms, A(c) − γ⁰ A(c)", partial(sympy.Integer(0)), sympy.Integer(0))
+    step.equal(f"the sum of no terms, A(c) − {base}⁰ A(c), and 0", partial(sympy.Integer(0)), sympy.Integer(0))
     step.equal(
-        "and A(c) − γᵀ A(c + Tm) grows by γᵀ(c + Tm) from T to T + 1",
+        f"its growth from T to T + 1, and the next term, {base}^T (c + Tm)",
         partial(_T + 1) - partial(_T),
         discount**_T * (start + _T * slope),
     )
@@ -40,11 +47,10 @@ def discounted_arithmetic_series(step: Derivation, discount: Any) -> None:
 
 
 def vanishing_tail(step: Derivation) -> None:
-    """Prove γᵀ(A + BT) → 0 for 0 < γ < 1."""
+    """Prove γ^T (p + qT) → 0 for 0 < γ < 1."""
     x = sympy.Symbol("x", positive=True)
     shrinking = 1 / (1 + x)  # every number in (0, 1)
-    first, second = sympy.symbols("A B", real=True)
     T = sympy.Symbol("T", positive=True)
-    for text, term in (("γᵀ → 0", shrinking**T), ("T γᵀ → 0", T * shrinking**T)):
-        step.equal(f"{text} for 0 < γ < 1", sympy.limit(term, T, sympy.oo), sympy.Integer(0))
-    step.remark(f"so γᵀ({first} + {second} T) → 0.")
+    for text, term in (("γ^T", shrinking**T), ("T γ^T", T * shrinking**T)):
+        step.equal(f"the limit of {text} for 0 < γ < 1, and 0", sympy.limit(term, T, sympy.oo), sympy.Integer(0))
+    step.remark("so γ^T (p + qT) → 0 for any p and q; at γ = 0 there is nothing to show.")

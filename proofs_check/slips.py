@@ -129,7 +129,7 @@ def _printed_order(settings: CheckSettings) -> Finding:
     kind=EvidenceKind.CERTIFICATE,
     method="the predicted thresholds are polynomials in n; limits of these over n² and over n",
     latex=r"\frac{n(n-1)/2+1}{n^2}\to\frac12,\qquad\frac{n-1}{n}\to1",
-    source="THEORY's sharp form; that D + 1 is needed are C.1 and the claims that follow it",
+    source="ours; that D + 1 is needed is C.24, that it suffices C.25",
 )
 def _corrected_order(settings: CheckSettings) -> Finding:
     # The formulas of `identifiability` are integer arithmetic: fitted exactly at three dimensions, compared at all.
@@ -148,7 +148,7 @@ def _corrected_order(settings: CheckSettings) -> Finding:
     )
     assert limits == (sympy.Rational(1, 2), 0, 1), f"limits {limits}, not (1/2, 0, 1)"
     steps = tuple(f"{learner}: {formula}" for learner, formula in fitted.items())
-    return Finding(Verdict.TRUE, "d = 2…64", (*steps, "limits over n², n², n: 1/2, 0, 1"))
+    return Finding(Verdict.TRUE, "formulas at d = 2…64; their limits", (*steps, "limits over n², n², n: 1/2, 0, 1"))
 
 
 @SECTION.refutation(
@@ -190,16 +190,20 @@ def _orthogonal_from_fewer(step: Derivation) -> None:
     a = step.space.vector("a")
     seen = a - scale(n, inner(n, a) / inner(n, n))  # any action orthogonal to n
     image = seen - scale(n, 2 * inner(n, seen) / inner(n, n))
-    step.equal("V = U(I − 2nnᵀ/‖n‖²) is orthogonal", inner(apply(U, reflected), apply(U, reflected)), inner(x, x))
-    step.equal("and takes every action orthogonal to n where U takes it", apply(U, image), apply(U, seen))
-    step.equal("so Vx = Ux", apply(U, reflected), apply(U, x))
+    step.equal(
+        "V = U(I − 2nnᵀ/‖n‖²) is orthogonal: ‖Vx‖² and ‖x‖²",
+        inner(apply(U, reflected), apply(U, reflected)),
+        inner(x, x),
+    )
+    step.equal("Va and Ua for an action a orthogonal to n", apply(U, image), apply(U, seen))
+    step.equal("Vx and Ux for any x", apply(U, reflected), apply(U, x))
 
 
 @SECTION.proof(
     "4b",
     "As corrected: they determine a rotation, because W = UᵀV can only turn the normal round, which is no rotation.",
     latex=r"W^\top W=I,\ Wa=a\ \Rightarrow\ \langle Wn,a\rangle=\langle n,a\rangle",
-    source="THEORY, section 4; exact certificates in section C",
+    source="ours; exact certificates in C.8",
     assumptions=("Wa = a for d − 1 independent a", "n orthogonal to all of them", "det W = 1"),
 )
 def _rotation_from_fewer(step: Derivation) -> None:
@@ -261,7 +265,7 @@ def _on_policy_needs_many(settings: CheckSettings) -> Finding:
     "5b",
     "As corrected: an on-policy transition is one scalar equation and yet gives Wa = Ua whole (Cauchy–Schwarz).",
     latex=r"a=U^\top g/\|g\|:\quad\|Wa-Ua\|^2=\tfrac{2}{\|g\|}\,(g^\top Ua-g^\top Wa)",
-    source="THEORY, section 4",
+    source="ours",
     assumptions=("U, W orthogonal", "g ≠ 0"),
     note="The differential of the scalar equation vanishes at U: identified to second order only, so descent is slow.",
 )
@@ -280,7 +284,7 @@ def _on_policy(step: Derivation) -> None:
     "5c",
     "The same for the hindsight goal g = s' − s: one scalar equation gives the whole vector.",
     latex=r"g=s'-s:\quad\|Wa-Ua\|^2=2\,(g^\top Ua-g^\top Wa)",
-    source="THEORY, section 4",
+    source="ours",
     assumptions=("U, W orthogonal",),
 )
 def _hindsight(step: Derivation) -> None:
@@ -310,8 +314,12 @@ def _one_goal(step: Derivation) -> None:
             y = y - scale(normal, 2 * inner(normal, y) / inner(normal, normal))
         return y
 
-    step.equal("gᵀVa and gᵀUa, V = RU with R a rotation about g", inner(g, turned(apply(U, a))), inner(g, apply(U, a)))
-    step.equal("so Vx = Ux", turned(apply(U, x)), apply(U, x))
+    step.equal(
+        "gᵀVa and gᵀUa, V = RU with R = (I − 2nnᵀ)(I − 2mmᵀ), m and n made orthogonal to g",
+        inner(g, turned(apply(U, a))),
+        inner(g, apply(U, a)),
+    )
+    step.equal("Vx and Ux for any x", turned(apply(U, x)), apply(U, x))
 
 
 # --- 6. orthogonality of the target parameter -------------------------------------------------------------
@@ -347,7 +355,7 @@ class _GeneralLinear(GradientFeedback):
     "As corrected: for a general linear U the optimal value has ‖Uᵀg‖ for ‖g‖, and the target keeps a term in Ū.",
     latex=r"Q_{\tilde U}-(R+\gamma Q')=\frac{g^\top(\tilde Ua-Ua)}{1-\gamma}"
     r"+\frac{\gamma\,(\|\tilde U^\top g\|-\|\bar U^\top g\|)}{(1-\gamma)^2}",
-    source="THEORY, section 6",
+    source="ours",
     assumptions=("Uᵀg, Ũᵀg, Ūᵀg ≠ 0",),
 )
 def _general_linear(step: Derivation) -> None:
@@ -409,7 +417,7 @@ def _descent(settings: CheckSettings) -> Finding:
     "7b",
     "As corrected: besides U, the goal-gradient loss has only strict saddles on SO(d) once N ≥ d − 1.",
     latex=r"L(Ue^{t\Omega_{ij}}\mathrm{diag}(\varepsilon))''(0)\propto\varepsilon_i\lambda_i+\varepsilon_j\lambda_j<0",
-    source="THEORY, section 4",
+    source="ours",
     assumptions=("Σ aaᵀ has distinct eigenvalues λ (generic), at most one of them 0",),
     dims=(2, 3, 4),
     reflections=False,
@@ -523,7 +531,7 @@ def _absorbing(step: Derivation) -> None:
 def _data_differ(step: Derivation) -> None:
     U, V = step.space.orthogonal("U"), step.space.orthogonal("V")
     at = SymbolicTransition(step, GradientFeedback)
-    step.equal("s' where the truth is U, and where it is V", at.following(U), at.following(V))
+    step.equal("s' − s where the truth is U, and where it is V", at.following(U) - at.s, at.following(V) - at.s)
 
 
 @SECTION.proof(
@@ -531,7 +539,7 @@ def _data_differ(step: Derivation) -> None:
     "As corrected: both buffers hold s', and so Ua: a model-based learner needs no more than ReenGAGE. "
     "The propositions separate losses, not data.",
     latex=r"s'-s=Ua,\qquad s'^2-s^1=Ua",
-    source="THEORY, section 6",
+    source="ours",
 )
 def _data_equal(step: Derivation) -> None:
     U = step.space.matrix("U")
@@ -563,7 +571,7 @@ def _gate_check(rewards: tuple[int, int], expected_where: int) -> Finding:
     kind=EvidenceKind.CERTIFICATE,
     method="the weight on both reward levels of {0, 1}, where 0 is an unreached goal",
     latex=r"-R=\mathbf 1[\text{goal not reached}],\ R\in\{0,1\}",
-    source="authors' released code, as described in THEORY, section 6",
+    source="authors' released code, as reported to us",
     expected=Verdict.FALSE,
 )
 def _gate_general(settings: CheckSettings) -> Finding:
@@ -576,7 +584,7 @@ def _gate_general(settings: CheckSettings) -> Finding:
     kind=EvidenceKind.CERTIFICATE,
     method="the weight on both reward levels",
     latex=r"-R=\mathbf 1[\text{goal not reached}],\ R\in\{-1,0\}",
-    source="authors' released code, as described in THEORY, section 6",
+    source="authors' released code, as reported to us",
 )
 def _gate_paper(settings: CheckSettings) -> Finding:
     return _gate_check((-1, 0), expected_where=-1)

@@ -137,3 +137,7 @@ def test_a_section_collects_claims_and_gives_no_number_twice() -> None:
     assert (only.id, only.group, only.expected) == ("T.1", "T", Verdict.TRUE)
     with pytest.raises(ValueError, match=r"number: T\.1 is taken"):
         section.check("1", "Again.", **common)(_one)
+    for number in ("10", "2b", "2", "9", "2a"):
+        section.check(number, "Stated in any order.", **common)(_one)
+    assert [claim.id for claim in section.claims] == ["T.1", "T.2", "T.2a", "T.2b", "T.9", "T.10"]
+    assert section.claims[3].number == (2, "b")

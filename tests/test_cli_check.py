@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from analysis.cli import main
-from analysis.ledger_tables import NOTES_BEGIN, NOTES_END
+from analysis.ledger_tables import NOTES_BEGIN, NOTES_END, ledger_table
 from proofs_check import ledger
 from proofs_check.claim import CheckSettings, EvidenceKind, Finding, Verdict
 from proofs_check.section import Section
@@ -26,6 +28,9 @@ BAD = [
     (["--claim", "P1.99"], "--claim", "'P1.99'"),
     (["--claim", ""], "--claim", "''"),
     (["--claim", "P1.1,Q"], "--claim", "'Q'"),
+    (["Q"], "--claim", "'Q'"),
+    (["P1.1", "S.99"], "--claim", "'S.99'"),
+    (["--json", "-"], "--json", "'-'"),
     (["--max-dim", "3"], "--max-dim", "3"),
     (["--max-dim", "many"], "--max-dim", "'many'"),
     (["--seed", "-1"], "--seed", "-1"),
@@ -35,7 +40,7 @@ BAD = [
     (["--notes", "missing.md"], "--notes", "'missing.md'"),
     (["--notes", "--claim", "P1"], "--notes", "paper_notes.md"),
     (["--notes", "--seed", "3"], "--notes", "paper_notes.md"),
-    (["--claims", "P1"], "--claims", "P1"),
+    (["--claims", "P1"], "--claims", "unrecognized"),
 ]
 
 
@@ -75,6 +80,39 @@ def section_of(run: Callable[[CheckSettings], Finding], expected: Verdict = Verd
     return section
 
 
+@pytest.mark.parametrize("arguments", [["P2.10"], ["p2.10"], ["--claim", " P2.10 "], ["--claim", "P2.10,p2.10"]])
+def test_a_claim_is_named_in_several_ways(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(arguments) == 0
+    assert capsys.readouterr().out.startswith("P2.10 ")
+
+
+def test_a_number_without_its_letter_stands_for_both(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(["S.11", "--list"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["S.11a", "S.11b", "S.11c"]
+
+
+def test_statements_are_listed_without_running_anything(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(settings: CheckSettings) -> Finding:
+        raise AssertionError("it was run")
+
+    monkeypatch.setattr(ledger, "SECTIONS", (section_of(run),))
+    assert exit_code(["--list"]) == 0
+    assert capsys.readouterr().out == "T.1    A test.\n"
+
+
+@pytest.mark.parametrize("width", [60, 80, 109, 110, 200])
+def test_statements_are_readable_at_every_width(width: int) -> None:
+    results = [claim.check() for claim in ledger.find_claims(["P2.10"])]
+    text = io.StringIO()
+    Console(file=text, width=width).print(ledger_table(results, width))
+    lines = text.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    words = results[0].claim.statement.split()
+    assert sum(" ".join(words[i : i + 4]) in text.getvalue() for i in range(len(words) - 3)) >= len(words) // 3
+
+
 @pytest.mark.parametrize(
     ("finding", "expected", "code", "words"),
     [
@@ -112,9 +150,9 @@ def test_one_claim_is_shown_in_full_and_written(tmp_path: Path, capsys: pytest.C
 
 def test_a_counterexample_is_shown_with_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(["--claim", "P1.9"]) == 0
-    out = capsys.readouterr().out
+    out = " ".join(capsys.readouterr().out.split())
     assert "counterexample: " in out
-    assert "d = 2" in out
+    assert "the two sides differ by 9/20 at d = 2, a = (3/5, 4/5)" in out
 
 
 def test_the_results_come_in_order_from_several_processes(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing_extensions import override
 from proofs_check import cost
 from proofs_check.claim import CheckSettings, Claim, Strength, Verdict
 from proofs_check.cost import Sizes, ddpg_cost, layer_costs, measured_cost, reengage_cost, reengage_cost_in_graph
+from proofs_check.derivation import CHECKED
 
 FORMULAS: dict[str, Callable[[Any, Any], Any]] = {
     "ddpg": ddpg_cost,
@@ -48,6 +49,10 @@ def test_claims_are_as_expected(claim: Claim) -> None:
     result = claim.check()
     assert result.as_expected, [piece.finding for piece in result.evidence]
     assert claim.expected is Verdict.TRUE
+    for piece in result.evidence:
+        assert any(line.startswith(CHECKED) for line in piece.finding.steps)
+        if piece.kind.strength is Strength.PROVED:
+            assert piece.finding.scope == "all sizes, given K.1 to K.3"
 
 
 def test_the_smallest_network_by_hand() -> None:
@@ -101,11 +106,23 @@ def test_the_programs_take_the_same_step() -> None:
 
 
 def test_a_wrong_formula_is_refuted() -> None:
-    def forgets_a_layer(critic: Any, actor: Any) -> Any:
-        return ddpg_cost(critic[1:], actor)
+    def forgets_a_layer(critic: Any, actor: Any) -> cost.Passes:
+        return cost._ddpg_passes(critic[1:], actor)
 
+    f_a, f_c, f_first = cost._F_A, cost._F_C, cost._F_FIRST
+    with pytest.raises(AssertionError, match="the passes add up to"):
+        cost._formula_is_measured(forgets_a_layer, f_a + 4 * f_c - f_first, "ddpg")(CheckSettings())
+    with pytest.raises(AssertionError, match="the passes add up to"):
+        cost._formula_is_measured(cost._ddpg_passes, f_a + 4 * f_c, "ddpg")(CheckSettings())
     with pytest.raises(AssertionError, match="torch counts"):
-        cost._formula_is_measured(forgets_a_layer, "ddpg")(CheckSettings())
+        cost._formula_is_measured(cost._residual_passes, f_a + 2 * f_c, "ddpg")(CheckSettings())
+
+
+def test_a_formula_that_holds_only_for_the_worked_sizes_is_refuted() -> None:
+    critic, actor = cost._WORKED.critic_costs(), cost._WORKED.actor_costs()
+    by_chance = cost._F_A * sympy.Rational(ddpg_cost(critic, actor), sum(actor))
+    with pytest.raises(AssertionError, match=r"the passes add up to .* and "):
+        cost._formula_is_measured(cost._ddpg_passes, by_chance, "ddpg")(CheckSettings())
 
 
 @pytest.mark.parametrize(

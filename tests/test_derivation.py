@@ -93,7 +93,7 @@ def wrong_power(step: Derivation) -> None:
 @pytest.mark.parametrize("space", SPACES[:3], ids=["abstract", "d=2", "d=3"])  # plane reflections are symmetric
 @pytest.mark.parametrize("proof", [wrong_lengths, wrong_transpose, wrong_gradient, wrong_power])
 def test_what_is_false_is_refuted_with_numbers(space: Space, proof: Any) -> None:
-    with pytest.raises(AssertionError, match=r"fails\. d = [23], .*: the two sides differ by "):
+    with pytest.raises(AssertionError, match=r": the two sides differ by .* at d = [23], "):
         proof(Derivation(space))
 
 
@@ -111,7 +111,7 @@ def test_a_counterexample_holds_when_it_is_put_in_by_hand() -> None:
     at = shown(message)
     difference = (at["x"].T * at["U"] * at["y"] - (at["U"] * at["x"]).T * at["y"])[0]
     assert difference != 0
-    assert difference == sympy.sympify(message.rsplit(" ", 1)[1])
+    assert difference == sympy.sympify(message.split("differ by ")[1].split(" at ")[0])
     assert at["U"].T * at["U"] == sympy.eye(2)
 
 
@@ -157,5 +157,5 @@ def test_a_statement_that_turns_out_true_is_not_refuted() -> None:
     (piece,) = refute(lengths)
     assert piece.run(CheckSettings()).verdict is Verdict.TRUE
     (piece,) = refute(wrong_transpose)
-    with pytest.raises(AssertionError, match="fails"):
+    with pytest.raises(AssertionError, match="the two sides differ by"):
         piece.run(CheckSettings())

@@ -11,7 +11,7 @@ import sympy
 import torch
 
 from proofs_check import goal_sets
-from proofs_check.claim import Claim, Strength, Verdict
+from proofs_check.claim import CheckSettings, Claim, Strength, Verdict
 from proofs_check.derivation import prove, refute
 from toyenvs.algebra import apply_transpose, hadamard, inner
 from toyenvs.learners.goal_set import gate_gradient, goal_set_reward, pooled
@@ -77,16 +77,16 @@ def test_the_rewards_gate_gradient_is_twice_the_item_reward_where_the_gate_is_on
 def test_claims_are_as_expected(claim: Claim) -> None:
     result = claim.check()
     assert result.as_expected, [piece.finding for piece in result.evidence]
-    expected = Strength.PROVED if claim.expected is Verdict.TRUE else Strength.CERTIFIED
-    assert result.strength is expected
+    of_all_sizes = claim.expected is Verdict.TRUE and claim.id != "G.2"
+    assert result.strength is (Strength.PROVED if of_all_sizes else Strength.CERTIFIED)
 
 
 def test_the_slip_in_39_is_refuted_as_printed_and_proved_as_corrected() -> None:
     (printed,) = refute(goal_sets.reward_gate_gradient_as_printed)
-    with pytest.raises(AssertionError, match=r"r1, r2 of two goals fails.* the two sides differ by 1/"):
-        printed.run(goal_sets.CheckSettings())
+    with pytest.raises(AssertionError, match=r"r1, r2 of two goals.* the two sides differ by 1/"):
+        printed.run(CheckSettings())
     for piece in prove(goal_sets.reward_gate_gradient_corrected):
-        assert piece.run(goal_sets.CheckSettings()).verdict is Verdict.TRUE
+        assert piece.run(CheckSettings()).verdict is Verdict.TRUE
 
 
 def cubed(gates: Any, embeddings: Any) -> Any:
@@ -104,7 +104,9 @@ def test_other_gates_are_noticed(monkeypatch: pytest.MonkeyPatch, broken: Any, i
         result = claim_of(id).check()
         assert not result.as_expected
         assert not any(
-            piece.finding.verdict is Verdict.TRUE for piece in result.evidence if piece.kind.strength is Strength.PROVED
+            piece.finding.verdict is Verdict.TRUE
+            for piece in result.evidence
+            if piece.kind.strength is not Strength.SAMPLED
         )
 
 
@@ -119,7 +121,7 @@ def test_wrong_numbers_are_noticed_by_the_samples(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(goal_sets, "_by_weights", lambda weights, embeddings: real(weights.detach(), embeddings))
     (samples,) = (piece for piece in claim_of("G.1").evidence if piece.kind.strength is Strength.SAMPLED)
     with pytest.raises((AssertionError, RuntimeError)):
-        samples.run(goal_sets.CheckSettings())
+        samples.run(CheckSettings())
 
 
 def test_plain_gates_are_noticed_by_the_samples_on_padding(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +129,7 @@ def test_plain_gates_are_noticed_by_the_samples_on_padding(monkeypatch: pytest.M
     monkeypatch.setattr(goal_sets._Problem, "residual", plain)
     (samples,) = (piece for piece in claim_of("G.3").evidence if piece.kind.strength is Strength.SAMPLED)
     with pytest.raises(AssertionError, match="a slot with gate 0 has gate gradient"):
-        samples.run(goal_sets.CheckSettings())
+        samples.run(CheckSettings())
 
 
 def test_one_goal_on_symbols_is_written_as_in_the_paper() -> None:

@@ -75,7 +75,7 @@ def test_a_proof_for_every_d_has_a_second_opinion_in_coordinates(written: Writte
         kinds = {piece["kind"]: piece for piece in claim["evidence"]}
         if "symbolic" in kinds and kinds["symbolic"]["range"] == "every d":
             assert {"components", "property test", "certificate"} & set(kinds), claim["id"]
-            assert kinds["symbolic"]["steps"], claim["id"]
+            assert any(step["by"] == "machine" for step in kinds["symbolic"]["steps"]), claim["id"]
 
 
 def test_numbers_are_never_said_to_prove(written: Written) -> None:
@@ -92,11 +92,11 @@ def test_the_table_for_an_appendix_is_ascii_and_balanced(written: Written) -> No
     rows = [line for line in written.latex.splitlines() if re.match(r"[A-Z]+\d*\.\d+[a-z]? &", line)]
     assert len(rows) == len(all_claims())
     for row in rows:
-        assert row.endswith(r" \\")
+        assert row.endswith(r" \\[2pt]")
         bare = re.sub(r"\\[{}]", "", row)
         assert bare.count("{") == bare.count("}"), row
         assert bare.count("$") % 2 == 0, row
-        assert len(re.findall(r"(?<!\\)&", re.sub(r"\$.*?\$", "", row))) == 3, row
+        assert len(re.findall(r"(?<!\\)&", re.sub(r"\$.*?\$", "", row))) == 2, row
 
 
 def test_the_reading_notes_hold_the_ledger_as_it_is(written: Written) -> None:

@@ -46,6 +46,7 @@ def test_there_are_mutants_of_every_kind_and_module() -> None:
         "stopped gradient",
         "target_param for param",
         "min for max",
+        "wrong group",
     ):
         assert kind in kinds, kind
 

@@ -468,6 +468,50 @@ def test_the_message_holds_both_values_and_the_call_that_makes_the_example_again
         assert eval(line.split("=")[1]) == pytest.approx(expected, rel=1e-3, abs=1e-12)
 
 
+def shown_in(message: str) -> dict[str, Any]:
+    """The vectors and matrices of a message, by symbol, as float64 tensors."""
+    found = re.findall(r"^  (s'|\w) +=(.*(?:\n {8}.*)*)", message, re.MULTILINE)
+    return {symbol: torch.tensor(eval(text), dtype=torch.float64) for symbol, text in found}
+
+
+def test_both_values_can_be_computed_from_what_is_printed() -> None:
+    # To the three or four digits that are printed, without the call that draws the problem.
+    with pytest.raises(AssertionError) as caught:
+        assert_reduced_residuals(problem_of(WrongDisplacement1))
+    x, construction = shown_in(str(caught.value)), WrongDisplacement1(3, 0.7)
+    assert set(x) == {"s", "a", "g", "s'", "Ũ", "Ū"}
+    mine = construction.reduced_residuals(x["s"], x["a"], x["s'"]).bellman_residual(x["Ũ"], x["g"])
+    theirs = losses.temporal_difference_error(construction, x["Ũ"], x["Ū"], x["s"], x["a"], x["s'"], x["g"])
+    printed = re.search(r"reduced (\S+), differentiated (\S+);", str(caught.value))
+    assert printed is not None
+    assert [float(mine), float(theirs)] == pytest.approx([float(text) for text in printed.groups()], rel=1e-2)
+
+    for check, symbols in ((assert_value_is_return, "U"), (assert_bellman_optimal, "U")):
+        with pytest.raises(AssertionError) as caught:
+            check(problem_of(MissingFactor))
+        x = shown_in(str(caught.value))
+        assert set(x) == {"s", "a", "g", "s'", *symbols}
+        value = MissingFactor(3, 0.7).q_value(x["U"], x["s"], x["a"], x["g"])
+        printed = re.search(r"Q\*\(s, a, g\) is (\S+),", str(caught.value))
+        assert printed is not None
+        assert float(value) == pytest.approx(float(printed[1]), rel=1e-2)
+
+
+def test_the_target_parameter_is_printed_where_it_enters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(losses, "bootstrapped_target", without_discount)
+    problem = problem_of(GradientFeedback)
+    for any_target, expected in ((True, {"U", "Ū"}), (False, {"U"})):
+        with pytest.raises(AssertionError, match=r"^Bellman residual at the truth") as caught:
+            assert_bellman_optimal(problem, any_target=any_target)
+        assert set(shown_in(str(caught.value))) == {"s", "a", "g", "s'"} | expected
+
+
+def test_a_large_matrix_is_named_and_not_printed() -> None:
+    with pytest.raises(AssertionError) as caught:
+        assert_value_is_return(draw_problem(MissingFactor(9, 0.7)))
+    assert "\n  U  = true_param[0] of the problem\n" in str(caught.value)
+
+
 def test_a_value_that_is_no_number_is_caught() -> None:
     problem = problem_of(GradientFeedback)
     problem.transitions.reward[1, 2] = float("nan")

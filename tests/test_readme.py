@@ -43,7 +43,7 @@ def test_every_command_is_one(command: list[str]) -> None:
     parsed = _parser().parse_args(command[1:])
     arguments = vars(parsed)
     if parsed.command == "check":
-        assert find_claims(parsed.claim or ["P1.1"])
+        assert find_claims([id for part in parsed.claims for id in part] or ["P1.1"])
         return
     config = SweepConfig(**{f.name: arguments[f.name] for f in fields(SweepConfig) if f.name in arguments})
     assert config != SweepConfig()  # every example shows something

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import gymnasium
 import numpy as np
 import pytest
+import sympy
 import torch
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 import toyenvs
+from proofs_check import abstract, symbols
 from proofs_check.testing import (
     Problem,
     actions_in_ball,
@@ -40,10 +42,11 @@ from proofs_check.testing import (
 from proofs_check.testing.comparison import pair
 from proofs_check.testing.finite_differences import _noise, autodiff_gradient, central_differences
 from proofs_check.testing.problems import problems_of
-from toyenvs.algebra import inner, norm, scale
-from toyenvs.constructions import CONSTRUCTIONS, Construction, GradientFeedback, NoRewardGradient
+from toyenvs.algebra import inner, join, norm, scale
+from toyenvs.constructions import CONSTRUCTIONS, Construction, GradientFeedback, NoRewardGradient, ReducedResiduals
 from toyenvs.goal_env import GoalEnv
 from toyenvs.learners.losses import bootstrapped_target
+from toyenvs.learners.objective import make_objective
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -121,8 +124,168 @@ def test_a_class_that_cannot_be_called_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^subject: Stubborn\(dim=2, discount=0.0\) cannot be made .*an instance"):
         assert_bellman_optimal(Stubborn)
     assert_bellman_optimal(Stubborn(3))
-    with pytest.raises(ValueError, match=r"^subject: Construction\(dim=2, .* cannot be made"):
+
+
+def test_a_class_that_lacks_formulas_hears_which() -> None:
+    class Half(Construction):
+        @override
+        def dynamics(self, param: Any, observation: Any, action: Any) -> Any:
+            return observation
+
+        @override
+        def policy(self, param: Any, observation: Any, goal: Any) -> Any:
+            return goal
+
+    missing = "observation_dim, achieved_goal, goal_reward, q_value, initial_observation"
+    for assertion in (assert_bellman_optimal, assert_value_is_return, assert_reduced_residuals):
+        with pytest.raises(ValueError, match=rf"^subject: Half does not define {missing}; toyenvs\.constructions"):
+            assertion(Half)
+    with pytest.raises(ValueError, match=r"^subject: Construction does not define observation_dim, dynamics, "):
         assert_bellman_optimal(Construction)
+
+
+def stated(weight: Any = 1.0, **parts: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """A ``reduced_residuals`` of Proposition 1 at γ = 0; parts are functions of a and s' − s."""
+
+    def reduced_residuals(self: Any, observation: Any, action: Any, next_observation: Any) -> ReducedResiduals:
+        moved = next_observation - observation
+        given = {"inputs": action, "outputs": moved} | {k: part(action, moved) for k, part in parts.items()}
+        return ReducedResiduals(weight(action, moved) if callable(weight) else weight, **given)
+
+    return reduced_residuals
+
+
+NUMBER, STATE = r"one number for each trial", r"one state for each trial"
+VECTOR = r"one vector of length d for each trial and transition"
+
+MISSHAPEN: list[tuple[str, Any, str]] = [
+    ("q_value", lambda self, U, s, a, g: g * s, rf"shape \(1, 1, 2\), expected shape \(1, 1\): {NUMBER}"),
+    ("q_value", lambda self, U, s, a, g: inner(g, s)[..., None], r"shape \(1, 1, 1\), expected shape \(1, 1\)"),
+    ("q_value", lambda self, U, s, a, g: 0.0, r"float, no tensor, expected shape \(1, 1\)"),
+    ("policy", lambda self, U, s, g: norm(g), rf"shape \(1, 1\), expected shape \(1, 1, 2\): {VECTOR}"),
+    ("reward", lambda self, s, g: s * g, rf"shape \(1, 2\), expected shape \(1,\): {NUMBER}"),
+    ("achieved_goal", lambda self, s: join(s, s), rf"shape \(1, 1, 4\), expected shape \(1, 1, 2\): {VECTOR}"),
+    ("dynamics", lambda self, U, s, a: inner(s, a), rf"shape \(1,\), expected shape \(1, 2\): {STATE}"),
+    ("initial_observation", lambda self, x: join(x, x), rf"shape \(1, 4\), expected shape \(1, 2\): {STATE}"),
+    ("observation_dim", 2.0, r"2\.0, expected an integer >= 1"),
+    ("reduced_residuals", lambda self, s, a, s2: (1.0, a, s2 - s), r"tuple, expected ReducedResiduals\(weight, "),
+]
+"""A formula, something in place of it, and what is said of its shape at d = 2."""
+
+
+@pytest.mark.parametrize(("formula", "replacement", "message"), MISSHAPEN, ids=[case[0] for case in MISSHAPEN])
+def test_a_formula_of_the_wrong_shape_is_named(formula: str, replacement: Any, message: str) -> None:
+    given = {formula: replacement}
+    if formula == "achieved_goal":
+        given["reward"] = lambda self, s, g: inner(s, g)  # looked at first
+    broken = type("Broken", (GradientFeedback,), given)
+    assertions = [assert_reduced_residuals, assert_bellman_optimal, assert_value_is_return]
+    for assertion in assertions[:1] if formula == "reduced_residuals" else assertions:
+        with pytest.raises(ValueError, match=rf"^{formula} of Broken\(dim=2, discount=0.0\): {message}") as caught:
+            assertion(broken)
+        assert "\n" not in str(caught.value)
+
+
+def test_observation_dim_is_compared_with_the_states() -> None:
+    # No formula reads it, so nothing else would notice.
+    wrong = type("Wrong", (GradientFeedback,), {"observation_dim": 3})
+    for call in (assert_bellman_optimal, assert_value_is_return, assert_reduced_residuals, draw_problem):
+        with pytest.raises(
+            ValueError,
+            match=r"^initial_observation of Wrong\(dim=2, discount=0.5\): shape \(\d, 2\), expected shape \(\d, 3\): "
+            r".* observation_dim = 3$",
+        ):
+            call(wrong(2, 0.5))
+
+
+PARTS = {
+    "inputs": stated(inputs=lambda a, moved: inner(a, moved)),
+    "outputs": stated(outputs=lambda a, moved: moved[..., :1]),
+    "weight": stated(lambda a, moved: a),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_of_the_reduction_of_the_wrong_shape_is_named(part: str) -> None:
+    broken = type("Broken", (GradientFeedback,), {"reduced_residuals": PARTS[part]})
+    with pytest.raises(
+        ValueError, match=rf"^{part} of reduced_residuals of Broken\(.*\): shape .*, expected shape \(1, 1"
+    ):
+        assert_reduced_residuals(broken)
+
+
+def test_formulas_that_ignore_the_goal_or_the_parameter_are_named() -> None:
+    class Nothing(GradientFeedback):
+        """R = 0 = Q."""
+
+        @override
+        def reward(self, next_observation: Any, goal: Any) -> Any:
+            return 0 * inner(next_observation, next_observation)
+
+        @override
+        def q_value(self, param: Any, observation: Any, action: Any, goal: Any) -> Any:
+            return 0 * inner(observation, observation)
+
+        reduced_residuals = stated(0.0)
+
+    class Still(Nothing):
+        """R = 0 = Q, with a path to the goal."""
+
+        @override
+        def q_value(self, param: Any, observation: Any, action: Any, goal: Any) -> Any:
+            return 0 * inner(action, goal)
+
+    assert_value_is_return(Nothing)
+    for assertion in (assert_bellman_optimal, assert_reduced_residuals):
+        with pytest.raises(
+            ValueError, match=r"^q_value, reward and policy of Nothing\(.*: no derivative .* the goal; "
+        ):
+            assertion(Nothing)
+    assert_bellman_optimal(Still)
+    with pytest.raises(ValueError, match=r"^q_value of Still\(.*: no derivative with respect to the parameter; "):
+        assert_reduced_residuals(Still)
+
+
+def test_a_plain_number_is_a_weight() -> None:
+    class Plain(GradientFeedback):
+        @override
+        def reduced_residuals(self, observation: Any, action: Any, next_observation: Any) -> ReducedResiduals:
+            return ReducedResiduals(1 / (1 - self.discount), action, next_observation - observation)
+
+    assert_reduced_residuals(Plain)
+    weights: list[Any] = [1, np.float64(1), torch.tensor(1.0, dtype=torch.float64)]
+    for weight in weights:
+        assert_reduced_residuals(type("One", (GradientFeedback,), {"reduced_residuals": stated(weight)})(3, 0.0))
+
+    # The same for learners, minibatches included, for numbers in exact arithmetic and for the proofs.
+    problem = draw_problem(Plain(3, 0.5), "so")
+    fast, usual = (
+        make_objective(construction, problem.transitions, 0.7, minibatch=True)
+        for construction in (Plain(3, 0.5), GradientFeedback(3, 0.5))
+    )
+    rows = torch.tensor([2, 0])
+    for one, other in zip(
+        fast.loss_and_gradient(problem.online_param, problem.target_param, rows),
+        usual.loss_and_gradient(problem.online_param, problem.target_param, rows),
+        strict=True,
+    ):
+        assert torch.equal(one, other)
+    exact = [np.array([[sympy.Rational(k, 3), sympy.Rational(1, k + 2)] for k in range(3)], dtype=object)] * 2
+    turn = np.array([[0, -1], [1, 0]], dtype=object)
+    s, a, g = sympy.Matrix([1, 2]), sympy.Matrix(sympy.symbols("a1 a2")), sympy.Matrix(sympy.symbols("g1 g2"))
+    letters = [abstract.vector(name) for name in "sag"]
+    for param, observation, action, goal in (
+        (turn, exact[0], exact[1], exact[0]),
+        (symbols.planar_rotation(sympy.Symbol("t")), s, a, g),
+        (abstract.operator("U"), *letters),
+    ):
+        both = [
+            construction(2, sympy.Rational(1, 2)).reduced_residuals(observation, action, observation + action)
+            for construction in (Plain, GradientFeedback)
+        ]
+        values = [reduced.bellman_residual(param, goal) for reduced in both]
+        difference = np.atleast_1d(np.asarray(values[0] - values[1], dtype=object))
+        assert all(sympy.simplify(x) == 0 for x in difference)
 
 
 def test_an_error_of_the_formulas_says_on_which_problem() -> None:
@@ -285,8 +448,12 @@ def test_a_path_that_is_cut_is_found(activation: type[nn.Module], cut: str) -> N
     ) as caught:
         assert_gradient_matching(lambda goal: critic(S, A, goal), target, G, residual=None)
     assert ("no derivative reaches the goal" in str(caught.value)) == (cut == "everything")
-    # The smallest example is a unit vector: every goal fails.
-    assert "\n  g = [1, 0, 0]\n" in str(caught.value)
+    # The smallest example is a unit vector: every goal fails. It is none of the batch.
+    assert re.search(
+        r"^smallest failing example, in place of goal \d+ of the batch:\n  g = \[1, 0, 0\]$",
+        str(caught.value),
+        re.MULTILINE,
+    )
 
 
 def test_a_critic_that_does_not_match_is_found() -> None:
@@ -297,6 +464,19 @@ def test_a_critic_that_does_not_match_is_found() -> None:
     target = neural_target(critic)
     with pytest.raises(AssertionError, match=r"^goal gradients of q_value and target"):
         assert_gradient_matching(lambda goal: (1 + 1e-6) * target(goal), target, G)
+
+
+def test_the_message_says_whose_goal_it_shows() -> None:
+    # Given as tensors, residuals belong to the goals of the batch: nothing is simplified.
+    with pytest.raises(AssertionError, match=r"\nsmallest failing example, goal \d+ of the batch:\n"):
+        assert_gradient_matching(neural_target(Critic(3)), neural_target(Critic(3)), G, residual=A)
+    # Two leading axes, and none.
+    with pytest.raises(
+        AssertionError, match=r"\nsmallest failing example, in place of goal \(\d, \d\) of the batch:\n"
+    ):
+        assert_gradient_matching(lambda at: at.sum(-1), lambda at: 2 * at.sum(-1), G.reshape(4, 5, 3))
+    with pytest.raises(AssertionError, match=r"\nsmallest failing example:\n  g = \[1, 0, 0\]\n"):
+        assert_gradient_matching(lambda at: at.sum(-1), lambda at: 2 * at.sum(-1), G[0])
 
 
 def test_a_gradient_that_is_wrong_by_little_is_found() -> None:
@@ -486,6 +666,10 @@ class Reach(gymnasium.Env[Any, Any]):
         observation = self._observe()
         if self.slip == "type":
             observation["achieved_goal"] = observation["achieved_goal"].astype(np.complex128)
+        if self.slip == "precision":
+            observation["achieved_goal"] = observation["achieved_goal"].astype(np.float64)
+        if self.slip == "coarse":
+            observation["achieved_goal"] = observation["achieved_goal"].astype(np.float32)
         if self.slip == "keys":
             del observation["observation"]
         reward = -float(np.linalg.norm(self.state - self.goal))
@@ -510,6 +694,11 @@ class Reach(gymnasium.Env[Any, Any]):
             difference = achieved_goal - desired_goal[0]
         if self.slip == "float":
             return -float(np.linalg.norm(difference, axis=-1))
+        if self.slip == "info of one":
+            return -np.linalg.norm(difference, axis=-1) - 0 * info["count"]
+        if self.slip == "info of each":
+            counts = info["count"] if isinstance(info, dict) else np.array([one["count"] for one in info])
+            return -np.linalg.norm(difference, axis=-1) - 0 * counts
         if self.slip == "in place":
             achieved_goal -= desired_goal
         if self.slip == "relabelled" and np.ndim(desired_goal) == 2 and not np.allclose(desired_goal[0], self.goal):
@@ -540,6 +729,8 @@ SLIPS = {
     "keeps the axis": r"reward: compute_reward of a batch of 1, .* has shape \(1, 1\), not \(1,\)",
     "first of the batch": r"reward at step 0 of episode 1: in a batch .*, alone ",
     "float": r"reward: compute_reward of a batch of \d, goals of shape \(\d, 2\), raised TypeError: ",
+    "info of one": r"reward: compute_reward of a batch of 1, .* raised IndexError: .*\nfor a batch, info is a sequence",
+    "precision": r"achieved_goal of step 0 of episode 0: ndarray float64 .*: float64 does not cast to float32 safely",
     "in place": r"compute_reward at step 0 of episode 0 changed its achieved_goal: ",
     "relabelled": r"re\w+.* at step \d of episode \d: in a batch 0, alone ",
     "reset observation": r"desired_goal of the reset of episode 0: ndarray float64 of shape .* is not in its space",
@@ -552,7 +743,16 @@ SLIPS = {
 @pytest.mark.parametrize("slip", SLIPS)
 def test_a_slip_in_an_environment_is_found(slip: str) -> None:
     with pytest.raises(AssertionError, match=rf"^{SLIPS[slip]}"):
-        assert_reward_consistent(Reach(slip))
+        assert_reward_consistent(Reach(slip, np.float32 if slip == "precision" else np.float64))
+
+
+def test_what_a_space_contains_is_no_slip() -> None:
+    # float32 casts to float64 safely, and the space says that it contains it.
+    assert_reward_consistent(Reach("coarse"))
+
+
+def test_the_info_of_a_batch_is_a_sequence() -> None:
+    assert_reward_consistent(Reach("info of each"))
 
 
 def test_the_message_about_a_reward_holds_the_goals() -> None:
@@ -583,6 +783,15 @@ class NotAGoalEnv(Reach):
     """The dictionary without the method."""
 
     compute_reward: ClassVar[Any] = None
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_what_is_no_environment_is_refused() -> None:
+    wrong: list[Any] = ["FetchReach-v2", None, Reach]
+    for env in wrong:
+        with pytest.raises(ValueError, match=r"^env: .* is neither a gymnasium.Env nor a VectorEnv; ") as caught:
+            assert_reward_consistent(env)
+        assert "\n" not in str(caught.value)
 
 
 def test_other_environments_are_refused() -> None:

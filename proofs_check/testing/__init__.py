@@ -15,7 +15,9 @@ Two more know nothing of constructions:
 * :func:`assert_reward_consistent`: the rewards of any Gymnasium goal environment are those of ``compute_reward``.
 
 A message of failure names the quantity, both values and the smallest failing example; for a construction also the
-call that makes the example again and the formula to be suspected.
+parameters that enter, the call that makes the example again and the formula to be suspected. Formulas are called with
+an axis of trials and one of transitions in front; one that returns another shape than it should is named before
+anything is compared (``ValueError``).
 
 Strategies for Hypothesis draw what the assertions take, and shrink to small dimensions, short buffers, simple
 discounts and small seeds:

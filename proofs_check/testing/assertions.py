@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from proofs_check.testing.checks import check_bellman, check_reduction, check_return
-from proofs_check.testing.comparison import MismatchError, vector
+from proofs_check.testing.checks import TRUTH, check_bellman, check_reduction, check_return
+from proofs_check.testing.comparison import MismatchError, describe, matrix, vector
 from proofs_check.testing.diagnosis import suspect_of_formulas, suspect_of_reduction
-from proofs_check.testing.problems import Problem, Subject, describe, problems_of
+from proofs_check.testing.problems import Problem, Subject, problems_of
+from proofs_check.testing.shapes import check_formula_shapes
 from toyenvs.hypothesis_classes import HypothesisClass
 
 __all__ = ["assert_bellman_optimal", "assert_reduced_residuals", "assert_value_is_return"]
@@ -38,13 +39,15 @@ def assert_reduced_residuals(
 
     Raises:
         AssertionError: naming the quantity, both values, the smallest failing example and a suspect.
-        ValueError: if the construction states no reduction, or the subject is none of the three.
+        ValueError: if the construction states no reduction, a formula has the wrong shape or is missing, or the
+            subject is none of the three.
     """
     _go_through(
         subject,
         group,
         lambda problem: check_reduction(problem, alphas, rtol),
         lambda problem, found: suspect_of_reduction(problem),
+        lambda found: ("Ũ", "Ū"),
     )
 
 
@@ -80,13 +83,14 @@ def assert_bellman_optimal(
 
     Raises:
         AssertionError: naming the quantity, both values, the smallest failing example and a suspect.
-        ValueError: if the subject is none of the three.
+        ValueError: if a formula has the wrong shape or is missing, or the subject is none of the three.
     """
     _go_through(
         subject,
         group,
         lambda problem: check_bellman(problem, any_target, num_actions, seed, rtol),
         suspect_of_formulas,
+        lambda found: ("U", "Ū") if any_target and found.quantity.endswith(TRUTH) else ("U",),
     )
 
 
@@ -111,9 +115,9 @@ def assert_value_is_return(
 
     Raises:
         AssertionError: naming the quantity, both values, the smallest failing example and a suspect.
-        ValueError: if the subject is none of the three.
+        ValueError: if a formula has the wrong shape or is missing, or the subject is none of the three.
     """
-    _go_through(subject, group, lambda problem: check_return(problem, rtol), suspect_of_formulas)
+    _go_through(subject, group, lambda problem: check_return(problem, rtol), suspect_of_formulas, lambda found: ("U",))
 
 
 def _go_through(
@@ -121,14 +125,16 @@ def _go_through(
     group: str | HypothesisClass,
     check: _Check,
     suspect: Callable[[Problem, MismatchError], str],
+    params: Callable[[MismatchError], tuple[str, ...]],
 ) -> None:
     for problem in problems_of(subject, group):
         try:
+            check_formula_shapes(problem.construction, problem.online_param, problem.transitions)
             check(problem)
         except MismatchError as found:
             smaller, found_there = _smallest(check, problem, found)
             # The suspect is looked for on the whole problem: more transitions tell more.
-            message = _report(smaller, found_there, suspect(problem, found))
+            message = _report(smaller, found_there, params(found_there), suspect(problem, found))
         except Exception as error:
             error.add_note(f"while checking {problem.origin or describe(problem.construction)}")
             raise
@@ -157,7 +163,11 @@ def _smallest(check: _Check, problem: Problem, found: MismatchError) -> tuple[Pr
     return problem, found
 
 
-def _report(problem: Problem, found: MismatchError, suspect: str) -> str:
+_LARGEST_MATRIX = 8
+"""Matrices of more rows than this are named in the message, not written out."""
+
+
+def _report(problem: Problem, found: MismatchError, params: tuple[str, ...], suspect: str) -> str:
     transitions = problem.transitions
     trial, row = (*found.index, 0, 0)[:2]
     shape = tuple(transitions.reward.shape)
@@ -173,5 +183,11 @@ def _report(problem: Problem, found: MismatchError, suspect: str) -> str:
         ("s'", transitions.next_observation),
     ):
         lines.append(f"  {symbol:2} = {vector(values[trial, row])}")
+    held = {"U": problem.true_param, "Ũ": problem.online_param, "Ū": problem.target_param}
+    names = {"U": "true_param", "Ũ": "online_param", "Ū": "target_param"}
+    for symbol in params:
+        small = problem.construction.dim <= _LARGEST_MATRIX
+        written = matrix(held[symbol][trial], 7) if small else f"{names[symbol]}[{trial}] of the problem"
+        lines.append(f"  {symbol:2} = {written}")
     lines.append(f"  {problem.origin or 'of a problem that was put together by hand'}")
     return "\n".join([*lines, f"suspect: {suspect}"])

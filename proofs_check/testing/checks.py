@@ -11,8 +11,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from proofs_check.testing.comparison import MismatchError, assert_close, first_excess, largest, pair, vector
-from proofs_check.testing.problems import Problem, describe
+from proofs_check.testing.comparison import (
+    MismatchError,
+    assert_close,
+    describe,
+    first_excess,
+    largest,
+    pair,
+    vector,
+)
+from proofs_check.testing.finite_differences import autodiff_gradient
+from proofs_check.testing.problems import Problem
+from proofs_check.testing.shapes import check_reduction_shapes
 from toyenvs import algebra
 from toyenvs.constructions.base import Construction, points_in_ball
 from toyenvs.learners import losses
@@ -39,7 +49,7 @@ def check_reduction(problem: Problem, alphas: Sequence[float], rtol: float) -> N
 
     Raises:
         MismatchError: if they differ.
-        ValueError: if the construction states no reduction.
+        ValueError: if the construction states no reduction, or one of the wrong shape.
     """
     construction, transitions = problem.construction, problem.transitions
     online_param, target_param = problem.online_param, problem.target_param
@@ -50,10 +60,11 @@ def check_reduction(problem: Problem, alphas: Sequence[float], rtol: float) -> N
             f"construction: {describe(construction)} states no reduction (reduced_residuals returned None), "
             "so there is nothing to compare; its learners differentiate the formulas"
         )
+    check_reduction_shapes(construction, reduced, transitions)
     shared = online_param[:, None]
     target = losses.bootstrapped_target(construction, target_param[:, None], next_observation, transitions.desired_goal)
     value = construction.q_value(shared, observation, action, transitions.desired_goal)
-    value_gradient = losses.goal_gradient(
+    value_gradient = autodiff_gradient(
         lambda goal: construction.q_value(shared, observation, action, goal), transitions.desired_goal
     )
     value_scale, gradient_scale = largest(value, target), largest(value_gradient)
@@ -65,6 +76,7 @@ def check_reduction(problem: Problem, alphas: Sequence[float], rtol: float) -> N
         ("differentiated", losses.bellman_residual(construction, online_param, target_param, transitions)),
         rtol * value_scale,
     )
+    _require_paths(problem, target_param, param=True)
     assert_close(
         "goal gradient of the Bellman residual",
         ("goal coordinate",),
@@ -107,11 +119,30 @@ def check_reduction(problem: Problem, alphas: Sequence[float], rtol: float) -> N
         )
 
 
+def _leaf(values: Tensor) -> Tensor:
+    return values.detach().clone().requires_grad_(True)
+
+
+def _require_paths(problem: Problem, target_param: Tensor, *, param: bool) -> None:
+    """There is something to differentiate: the temporal-difference error is a function of the goal, and of Ũ."""
+    goal, online_param = problem.transitions.desired_goal, problem.online_param
+    paths = [("goal", "q_value, reward and policy", online_param, _leaf(goal))]
+    if param:
+        paths.append(("parameter", "q_value", _leaf(online_param), goal))
+    for name, formulas, at_param, at_goal in paths:
+        residual = losses.bellman_residual(problem.construction, at_param, target_param, problem.transitions, at_goal)
+        if not residual.requires_grad:
+            raise ValueError(
+                f"{formulas} of {describe(problem.construction)}: no derivative with respect to the {name}; "
+                f"the {name} is not used, or a detach or no_grad hides it"
+            )
+
+
 def _parameter_gradient(
     residual: Callable[[Tensor], Tensor], online_param: Float[Tensor, "b d d"]
 ) -> Float[Tensor, "b d d"]:
     """Gradient of the sum of squares, by automatic differentiation; 0 where nothing depends on the parameter."""
-    leaf = online_param.detach().clone().requires_grad_(True)
+    leaf = _leaf(online_param)
     total = residual(leaf).square().sum()
     if not total.requires_grad:
         return torch.zeros_like(online_param)
@@ -150,7 +181,8 @@ def check_bellman(problem: Problem, any_target: bool, num_actions: int, seed: in
         ("it should be", torch.zeros_like(residual)),
         rtol * scale,
     )
-    value_gradient = losses.goal_gradient(
+    _require_paths(problem, target_param, param=False)
+    value_gradient = autodiff_gradient(
         lambda leaf: construction.q_value(shared, transitions.observation, transitions.action, leaf), goal
     )
     gradient = losses.goal_gradient_residual(construction, true_param, target_param, transitions)

@@ -10,7 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["MismatchError", "assert_close", "first_excess", "largest", "pair", "vector"]
+from toyenvs.constructions.base import Construction
+
+__all__ = ["MismatchError", "assert_close", "describe", "first_excess", "largest", "matrix", "pair", "vector"]
 
 
 class MismatchError(AssertionError):
@@ -29,6 +31,13 @@ class MismatchError(AssertionError):
         self.index = index
 
 
+def describe(construction: Construction) -> str:
+    """A construction as one would write it down; its own ``repr`` if it has one."""
+    if type(construction).__repr__ is not object.__repr__:
+        return repr(construction)
+    return f"{type(construction).__name__}(dim={construction.dim}, discount={construction.discount})"
+
+
 def pair(first: float, second: float) -> tuple[str, str]:
     """Both numbers with six digits, or as many more as it takes to see that they differ."""
     for digits in range(6, 18):
@@ -42,6 +51,11 @@ def pair(first: float, second: float) -> tuple[str, str]:
 def vector(values: Any) -> str:
     """A vector as one would type it, four digits a coordinate."""
     return "[" + ", ".join(f"{float(x) + 0:.4g}" for x in np.atleast_1d(np.asarray(values))) + "]"
+
+
+def matrix(values: Any, indent: int) -> str:
+    """A matrix as one would type it, a row a line; rows after the first are indented."""
+    return "[" + (",\n" + " " * (indent + 1)).join(vector(row) for row in values) + "]"
 
 
 def largest(*values: Tensor) -> Float[Tensor, " b"]:
@@ -80,7 +94,7 @@ def assert_close(
     """
     (first_name, first), (second_name, second) = named, other
     if first.shape != second.shape:
-        shapes = f"{first_name} has shape {tuple(first.shape)}, {second_name} {tuple(second.shape)}"
+        shapes = f"two values of different shapes, {tuple(first.shape)} and {tuple(second.shape)}"
         raise MismatchError(quantity, shapes, ())
     limit = allowed.reshape(-1, *[1] * (first.ndim - 1))
     index = first_excess((first - second).abs() - limit)

@@ -20,11 +20,27 @@ GoalFunction = Callable[[Tensor], Tensor]
 
 
 class _GoalMismatchError(AssertionError):
-    """A failure with the entry of the goals where it is."""
+    """A failure with the entry of the goals where it is.
 
-    def __init__(self, message: str, index: tuple[int, ...] | None = None) -> None:
-        super().__init__(message)
+    Args:
+        headline: what failed, with both values.
+        index: of the goal.
+        example: the lines that show it.
+    """
+
+    def __init__(self, headline: str, index: tuple[int, ...] | None = None, example: str = "") -> None:
+        super().__init__(headline)
+        self.headline = headline
         self.index = index
+        self.example = example
+
+    def message(self, *, simplified: bool = False) -> str:
+        """What to tell the user, where ``simplified`` says that the goal is not the batch's own."""
+        if self.index is None:
+            return self.headline
+        which = str(self.index[0]) if len(self.index) == 1 else str(self.index)
+        place = f", {'in place of ' if simplified else ''}goal {which} of the batch" if self.index else ""
+        return f"{self.headline}\nsmallest failing example{place}:\n{self.example}"
 
 
 def assert_gradient_matching(
@@ -38,12 +54,16 @@ def assert_gradient_matching(
 ) -> None:
     """The goal gradient of a critic is the goal gradient of its target; both are total derivatives.
 
+    A gradient is found by up to three routes, which must agree: automatic differentiation; finite differences of the
+    values; and, of the target, a closed form if there is one.
+
     1. Automatic differentiation of ``q_value`` agrees with finite differences.
     2. That of ``target`` does. Finite differences see every path from the goal to the value, so a path that is cut
        by ``detach`` or ``no_grad``, such as the one through the target policy, is found wherever it matters. (It does
        not where the policy maximises the target critic, by the envelope theorem.)
     3. ``closed_form``, if it is given, is the gradient of ``target``.
-    4. ∇q_value − ∇target is ``residual``.
+    4. ∇q_value − ∇target is ``residual``: by default 0, which a critic that is still being trained does not satisfy.
+       For such a one ``residual=None`` leaves this out, and 1. to 3. still say whether its gradients can be trusted.
 
     Works for every torch function: formulas, or networks such as
     ``lambda g: critic(torch.cat([s, a, g], -1)).squeeze(-1)``, which must be of float64 and in evaluation mode.
@@ -65,7 +85,8 @@ def assert_gradient_matching(
             also to the value over the length of the goal).
 
     Raises:
-        AssertionError: naming the quantity, both values and a failing goal that is as simple as could be found.
+        AssertionError: naming the quantity, both values and a failing goal that is as simple as could be found: one of
+            the batch, or one in place of it, with everything else (states, actions) as it is there.
         ValueError: if an argument is not of float64 or of the wrong shape, or a function is random or mixes goals.
     """
     _check_goal(goal)
@@ -79,7 +100,7 @@ def assert_gradient_matching(
         check(goal)
     except _GoalMismatchError as found:
         movable = not isinstance(closed_form, Tensor) and not isinstance(residual, Tensor)
-        message = _simplest(check, goal, found) if movable and found.index is not None else str(found)
+        message = _simplest(check, goal, found) if movable and found.index is not None else found.message()
     else:
         return
     raise AssertionError(message)
@@ -205,14 +226,12 @@ def _fail(
     flat = int(doubt.argmax())
     index = tuple(int(i) for i in torch.unravel_index(torch.tensor(flat), doubt.shape))
     texts = pair(float(first[1][index]), float(second[1][index]))
-    place = f", goal {list(index[:-1])}" if len(index) > 1 else ""
     raise _GoalMismatchError(
-        f"{quantity}, coordinate {index[-1]}: {first[0]} {texts[0]}, {second[0]} {texts[1]}{note}\n"
-        f"smallest failing example{place}:\n"
+        f"{quantity}, coordinate {index[-1]}: {first[0]} {texts[0]}, {second[0]} {texts[1]}{note}",
+        index[:-1],
         f"  g = {vector(goal[index[:-1]])}\n"
         f"  {first[0]}: {vector(first[1][index[:-1]])}\n"
         f"  {second[0]}: {vector(second[1][index[:-1]])}",
-        index[:-1],
     )
 
 
@@ -235,7 +254,7 @@ def _simplest(check: Callable[[Tensor], None], goal: Tensor, found: _GoalMismatc
             check(moved)
         except _GoalMismatchError as found_there:
             if found_there.index is not None:
-                return str(found_there)
+                return found_there.message(simplified=True)
         except (ArithmeticError, RuntimeError, ValueError):
             continue  # not a goal that the functions take
-    return str(found)
+    return found.message()

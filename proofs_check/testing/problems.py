@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from proofs_check.testing.comparison import describe
+from proofs_check.testing.shapes import check_environment_shapes
 from toyenvs import algebra
 from toyenvs.constructions.base import Construction
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES, HypothesisClass, hypothesis_class
@@ -78,13 +80,6 @@ def as_class(group: str | HypothesisClass) -> HypothesisClass:
     return hypothesis_class(group) if isinstance(group, str) else group
 
 
-def describe(construction: Construction) -> str:
-    """A construction as one would write it down; its own ``repr`` if it has one."""
-    if type(construction).__repr__ is not object.__repr__:
-        return repr(construction)
-    return f"{type(construction).__name__}(dim={construction.dim}, discount={construction.discount})"
-
-
 def draw_problem(
     construction: Construction,
     group: str | HypothesisClass = "so",
@@ -103,6 +98,9 @@ def draw_problem(
         num_transitions: N ≥ 1.
         goal_spread: the logarithms of the goals' norms are uniform in ± this. Unit goals (0, the paper's) would
             hide an error in any formula that contains ‖g‖.
+
+    Raises:
+        ValueError: if ``observation_dim``, ``initial_observation``, ``dynamics`` and ``reward`` do not fit together.
     """
     members = as_class(group)
     dim = construction.dim
@@ -119,6 +117,7 @@ def draw_problem(
         for name in ("initial_direction", "action", "desired_goal")
     )
     goal_norm = torch.from_numpy(np.exp(goal_spread * rng.uniform(-1, 1, (batch_size, num_transitions))))
+    check_environment_shapes(construction, true_param, direction, action[:, 0], unit_goal[:, 0])
     transitions = collect(
         construction,
         true_param,
@@ -143,6 +142,13 @@ _SEEDS = (0, 1)
 
 
 def _called(construction_class: type[Construction], dim: int, discount: float) -> Construction:
+    missing = [name for name in vars(Construction) if name in construction_class.__abstractmethods__]
+    missing += sorted(construction_class.__abstractmethods__.difference(missing))
+    if missing:
+        raise ValueError(
+            f"subject: {construction_class.__name__} does not define {', '.join(missing)}; "
+            "toyenvs.constructions.Construction says what each of them is"
+        )
     try:
         return construction_class(dim=dim, discount=discount)
     except (TypeError, ValueError) as error:
@@ -160,7 +166,8 @@ def problems_of(subject: Subject, group: str | HypothesisClass) -> Iterator[Prob
         group: of the problems that are drawn; a problem that is given has its own.
 
     Raises:
-        ValueError: if the subject is of another kind, or a class that cannot be called with a dim and a discount.
+        ValueError: if the subject is of another kind, or a class that lacks a formula or cannot be called with a
+            dim and a discount.
     """
     given: Any = subject  # callers without a type checker pass other things
     if isinstance(given, Problem):

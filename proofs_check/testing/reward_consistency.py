@@ -2,7 +2,8 @@
 
 The convention is that of Gymnasium-Robotics, which Stable-Baselines3's ``HerReplayBuffer`` expects: observations are
 dictionaries with ``observation``, ``achieved_goal`` and ``desired_goal``, and ``compute_reward(achieved_goal,
-desired_goal, info)`` takes one pair of goals or a batch.
+desired_goal, info)`` takes one pair of goals with its ``info``, a dictionary, or a batch of pairs with a *sequence* of
+dictionaries, one for each pair. ``HerReplayBuffer`` passes empty ones unless it is made with ``copy_info_dict=True``.
 """
 
 from __future__ import annotations
@@ -47,9 +48,18 @@ def assert_reward_consistent(
 ) -> None:
     """The reward of every step is ``compute_reward`` of the goals that were observed, and so is any relabelled one.
 
+    ``compute_reward(achieved_goal, desired_goal, info)`` must accept
+
+    * one pair: goals as they were observed, ``info`` the dictionary that ``step`` returned; the result is one number;
+    * a batch of n pairs: goals of shape (n, ...), ``info`` a *sequence* of n such dictionaries; the result is of shape
+      (n,). ``info["key"]`` does not work there; ``[one["key"] for one in info]`` does. (Stable-Baselines3 passes empty
+      dictionaries unless its ``HerReplayBuffer`` is made with ``copy_info_dict=True``; here they are the real ones.)
+
     The environment is stepped with random actions, and then:
 
-    1. every observation is in the observation space, and every reward is a finite number;
+    1. every observation is in the observation space, and every reward is a finite number. "In" is what the space's own
+       ``contains`` says: in a ``Box`` of float64, arrays of float32 are, as the cast is safe; in one of float32,
+       arrays of float64 are not, which is an error;
     2. the reward of a step is ``compute_reward(achieved_goal, desired_goal, info)``, asked for right after the step,
        and still is when all the episodes are over: it must not depend on the state that the environment is in;
     3. a batch gives what its pairs give one by one, for the goals of the steps and for relabelled ones: the achieved
@@ -64,11 +74,15 @@ def assert_reward_consistent(
 
     Raises:
         AssertionError: naming the quantity, both values, the step and the goals.
-        ValueError: if the environment is no goal environment.
+        ValueError: if ``env`` is no environment, or no goal environment.
     """
     for name, value in (("steps", steps), ("episodes", episodes)):
         if value < 1:
             raise ValueError(f"{name}: {value!r} is not an integer >= 1")
+    if not isinstance(env, gymnasium.Env | VectorEnv):
+        raise ValueError(
+            f"env: {env!r} is neither a gymnasium.Env nor a VectorEnv; gymnasium.make makes one from its name"
+        )
     _check_space(env.single_observation_space if isinstance(env, VectorEnv) else env.observation_space)
     compute_reward = _compute_reward_of(env)
     rolled = (
@@ -118,8 +132,11 @@ def _check_observation(space: spaces.Space[Any], observation: Any, where: str) -
         value = observation[key]
         if part.contains(value):
             continue
-        kind = f"{type(value).__name__} {getattr(value, 'dtype', '')} of shape {np.shape(value)}"
-        raise AssertionError(f"{key} of {where}: {kind} with the value {value} is not in its space, {part}")
+        dtype = getattr(value, "dtype", None)
+        kind = f"{type(value).__name__} {'' if dtype is None else dtype} of shape {np.shape(value)}"
+        unsafe = dtype is not None and part.dtype is not None and not np.can_cast(dtype, part.dtype)
+        note = f": {dtype} does not cast to {part.dtype} safely" if unsafe else ""
+        raise AssertionError(f"{key} of {where}: {kind} with the value {value} is not in its space, {part}{note}")
 
 
 def _single_steps(env: gymnasium.Env[Any, Any], steps: int, episodes: int, seed: int) -> Iterator[_Step]:
@@ -262,7 +279,9 @@ def _batch(
     except Exception as error:
         raise AssertionError(
             f"{quantity}: compute_reward of a batch of {size}, goals of shape {achieved.shape}, raised "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {error}\n"
+            "for a batch, info is a sequence of dictionaries, one for each pair (Gymnasium-Robotics, "
+            "Stable-Baselines3): [one[key] for one in info] instead of info[key]"
         ) from error
     if rewards.shape != (size,):
         raise AssertionError(

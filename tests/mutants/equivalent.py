@@ -6,6 +6,8 @@ __all__ = ["EQUIVALENT"]
 
 _NO_GRADIENT = "the action carries no gradient, and the product is 0 anyway: only shape and kind are used"
 
+_KEPT = "silent transitions that are not left out add 0 to loss and gradient"
+
 EQUIVALENT: dict[str, str] = {
     "gradient_feedback:GradientFeedback.reduced_residuals: inner(action, action) -> _stopped(inner(action, action))": (
         _NO_GRADIENT
@@ -27,7 +29,22 @@ EQUIVALENT: dict[str, str] = {
     "objective:DifferentiatedObjective.loss_and_gradient: target_param -> param": (
         "the target does not depend on its parameter, P1.5 and P2.5, and is held fixed"
     ),
-    "objective:ReducedObjective.without_silent_transitions: (self.inputs != 0) | (self.outputs != 0) -> self.inputs != 0": (
+    "objective:ReducedObjective.without_silent_transitions: "
+    "(self.inputs != 0) | (self.outputs != 0) -> self.inputs != 0": (
         "inputs and outputs carry the same weight, and an action 0 has the displacement 0"
+    ),
+    "objective:ReducedObjective.without_silent_transitions: "
+    "(self.inputs != 0) | (self.outputs != 0) -> self.outputs != 0": (
+        "inputs and outputs carry the same weight, and only an action 0 has the displacement 0"
+    ),
+    "objective:ReducedObjective.without_silent_transitions: 0 -> 1": _KEPT,
+    "objective:ReducedObjective.without_silent_transitions: 0 -> 1 #2": _KEPT,
+    "objective:ReducedObjective.loss_and_gradient: torch.linalg.vecdot(goals, predictions) -> "
+    "torch.linalg.vecdot(predictions, goals)": "an inner product is symmetric",
+    "objective:ReducedObjective.loss_and_gradient: param -> target_param #2": (
+        "only the dimension is read from it, and both parameters have the same"
+    ),
+    "no_reward_gradient:NoRewardGradient.reduced_residuals: ones * gamma -> gamma": (
+        "the number broadcasts to what ones·γ is"
     ),
 }

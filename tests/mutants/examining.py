@@ -57,7 +57,7 @@ class _MutatedModule(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def examine(mutant: Mutant) -> Outcome:
     """Run the ledger on a mutant. To be called in a process that has not imported the packages yet.
 
-    The quick pieces of evidence go first: the derivations of the sections that should notice, then everything.
+    The quick pieces of evidence go first: derivations and property tests of the sections that should notice.
     """
     started = time.perf_counter()
     sys.meta_path.insert(0, _MutatedModule(mutant))
@@ -73,14 +73,15 @@ def examine(mutant: Mutant) -> Outcome:
     first = TARGETS[mutant.module]
     sections = sorted(SECTIONS, key=lambda s: first.index(s.id) if s.id in first else len(first))
     settings = CheckSettings(max_dim=MAX_DIM)
-    for section in sections:
-        quick = (
-            [c for c in section.claims if c.evidence[0].kind is EvidenceKind.SYMBOLIC] if section.id in first else []
-        )
-        for claim in quick:
-            result = replace(claim, evidence=claim.evidence[:1]).check(settings)
-            if not result.as_expected:
-                return outcome(claim.id, _how(result))
+    for kind in (EvidenceKind.SYMBOLIC, EvidenceKind.PROPERTY):
+        for section in sections[: len(first)]:
+            for claim in section.claims:
+                pieces = tuple(piece for piece in claim.evidence if piece.kind is kind)
+                if not pieces:
+                    continue
+                result = replace(claim, evidence=pieces).check(settings)
+                if not result.as_expected:
+                    return outcome(claim.id, _how(result))
     for section in sections:
         for claim in section.claims:
             result = claim.check(settings)

@@ -73,6 +73,10 @@ _SWAPPED_NAMES = {
     "observation": "next_observation",
     "next_observation": "observation",
 }
+_AXES = {"sum", "mean", "any", "all", "amax"}
+"""Methods whose arguments name axes."""
+
+_OTHER_GROUP = {"so": "o", "o": "so"}
 _SYMMETRIC = {"inner", "min", "max"}
 
 
@@ -99,6 +103,8 @@ def _alternatives(node: ast.AST, names: set[str]) -> Iterator[tuple[str, ast.AST
         yield "constant", ast.Constant(node.value + 1)
         if node.value > 0:
             yield "constant", ast.Constant(node.value - 1)
+    if isinstance(node, ast.Constant) and node.value in _OTHER_GROUP:
+        yield "wrong group", ast.Constant(_OTHER_GROUP[node.value])
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         yield "sign", node.operand
     if isinstance(node, ast.Call):
@@ -163,7 +169,12 @@ def _formulas(tree: ast.Module, claims_only: bool) -> Iterator[_Formula]:
             return
         if wanted and place:
             yield ".".join(place), node, names
-        for child in ast.iter_child_nodes(node):
+        children = list(ast.iter_child_nodes(node))
+        if isinstance(node, ast.Subscript):
+            children = [node.value]  # an index is no formula
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in _AXES:
+            children = [node.func]
+        for child in children:
             yield from visit(child, place, names, wanted)
 
     for statement in tree.body:

@@ -36,7 +36,8 @@ class ReducedResiduals:
     does not appear.
 
     Attributes:
-        weight: w, scalar (...); 0 where a transition says nothing about the parameter.
+        weight: w, scalar (...) or a plain number, the same for all; 0 where a transition says nothing about the
+            parameter.
         inputs: x, vector (..., d).
         outputs: y, vector (..., d).
     """
@@ -106,6 +107,14 @@ class Construction(ABC):
 
     def reduced_residuals(self, observation: Any, action: Any, next_observation: Any) -> ReducedResiduals | None:
         """The paper's reduction of the Bellman error, if there is one; None makes learners differentiate.
+
+        It says that the goal gradient of the Bellman residual, as a function of the online parameter Ũ, is
+
+            e(Ũ) = w(Ũx − y)
+
+        and the Bellman residual itself gᵀe(Ũ), for every goal g and every target parameter. Return w, x and y as
+        ``ReducedResiduals(weight=w, inputs=x, outputs=y)``. If s' = s + Ua and the value is gᵀ(s + Ua)/(1−γ) and a
+        function of g, for example, then w = 1/(1−γ), x = a and y = s' − s.
 
         A claim as well as a shortcut: ``proofs_check.testing.assert_reduced_residuals`` compares it, value and
         parameter gradient, with automatic differentiation of the temporal-difference error.

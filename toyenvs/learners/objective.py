@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from typing_extensions import override
 
+from toyenvs import algebra
 from toyenvs.constructions.base import Construction
 from toyenvs.learners.losses import reengage_loss
 from toyenvs.replay import Transitions
@@ -114,10 +115,9 @@ class ReducedObjective(Objective):
         )
         if reduced is None:
             return None
-        weight = reduced.weight[..., None]
         return cls(
-            weight * reduced.inputs,
-            weight * reduced.outputs,
+            algebra.scale(reduced.inputs, reduced.weight),
+            algebra.scale(reduced.outputs, reduced.weight),
             transitions.desired_goal,
             alpha,
             transitions.num_transitions,

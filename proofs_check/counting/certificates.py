@@ -1,0 +1,96 @@
+"""What several counts are certified with: points, vectors that no row sees, and other solutions, made or counted."""
+
+from __future__ import annotations
+
+import numpy as np
+import sympy
+
+from proofs_check import exact_rank as er
+from proofs_check.claim import CheckSettings
+from proofs_check.counting.section import assert_same, generator
+from proofs_check.solution_count import (
+    Equations,
+    Solutions,
+    count_solutions,
+    orthogonal_equations,
+    random_rotation,
+)
+
+__all__ = [
+    "assert_another",
+    "count_genuine",
+    "count_orthogonal",
+    "count_unseen",
+    "draw_data",
+    "normals",
+    "reflection",
+    "rotation_and_goals",
+]
+
+
+def rotation_and_goals(
+    settings: CheckSettings, dim: int, num: int, *key: int
+) -> tuple[er.Residues, er.Residues, er.Residues]:
+    """A rotation, the pulled-back goals Uᵀg of ``num`` integer goals, and as many actions."""
+    rng = generator(settings, dim, *key)
+    U = er.rotation(er.random_skew(rng, dim))
+    pulled = er.product(er.draw_vectors(rng, num, dim), U)
+    return U, pulled, er.draw_vectors(rng, num, dim)
+
+
+def count_unseen(actions: er.Integers, rows: er.Integers, where: str) -> int:
+    """Count the kernel vectors of C.3 at a point, after checking them there."""
+    kernel = er.kernel_vectors(actions)
+    if not len(kernel):
+        return 0
+    for omega in kernel:
+        assert not (omega @ actions.T.astype(object)).any(), f"{where}: Ωa ≠ 0 for {omega.tolist()}"
+    coordinates = er.wedge_coordinates(kernel)
+    assert not er.product(rows, coordinates.T).any(), f"{where}: a row does not annihilate a kernel vector"
+    assert_same(er.rank(coordinates), len(kernel), f"{where}: independent kernel vectors")
+    return len(kernel)
+
+
+# --- other solutions ----------------------------------------------------------------------------------------
+
+
+def reflection(normal: er.Integers) -> er.Integers:
+    """I − 2nnᵀ/‖n‖² over Q."""
+    n = er.rationals(normal)
+    return er.rationals(np.eye(len(n), dtype=np.int64)) - np.outer(n, n) * (2 / (n @ n))
+
+
+def normals(vectors: er.Integers, count: int) -> er.Integers:
+    """``count`` integer vectors, independent and orthogonal to the given ones."""
+    found = er.integer_nullspace(vectors)
+    assert len(found) >= count, f"{len(found)} normals instead of {count}"
+    return found
+
+
+def assert_another(V: er.Integers, U: er.Integers, determinant: int, where: str) -> None:
+    """V is orthogonal over Q, has that determinant, and is not U."""
+    identity = er.rationals(np.eye(len(V), dtype=np.int64))
+    assert not (V @ V.T - identity).any(), f"{where}: not orthogonal"
+    assert_same(sympy.Matrix(V.tolist()).det(method="domain-ge"), determinant, f"{where}, determinant")
+    assert (V != U).any(), f"{where}: it is U"
+
+
+def draw_data(rng: np.random.Generator, num: int, dim: int) -> er.Residues:
+    """Vectors for counting solutions, where small numbers are not generic: two equations easily share a root."""
+    return er.draw_vectors(rng, num, dim, bound=99)
+
+
+def count_genuine(equations: Equations) -> Solutions:
+    """Count solutions after making sure that the chart and the clearing of |q|² neither lose nor add one."""
+    if not (equations.complete() and equations.without_isotropic()):
+        raise ValueError("solutions outside the chart or with |q|² = 0: take another seed")
+    return count_solutions(equations.polynomials, equations.variables)
+
+
+def count_orthogonal(
+    rng: np.random.Generator, dim: int, goals: er.Integers, actions: er.Integers, reflected: bool = False
+) -> Solutions:
+    """Solutions for a random rational U, all of them genuine and simple."""
+    found = count_genuine(orthogonal_equations(random_rotation(dim, rng), goals, actions, reflected))
+    assert found.simple, f"d = {dim}: multiple solutions, the point is not generic"
+    return found
