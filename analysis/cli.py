@@ -28,6 +28,13 @@ from analysis.store import StoreError
 __all__ = ["main"]
 
 
+class _Console(Console):
+    @override
+    def on_broken_pipe(self) -> None:
+        # rich would exit with 1, which here means that a claim is not as expected.
+        raise BrokenPipeError
+
+
 class _Parser(argparse.ArgumentParser):
     """argparse with errors of one line."""
 
@@ -68,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, _interrupt)
-    console = Console(soft_wrap=True)
+    console = _Console(soft_wrap=True)
     prog = f"{parser.prog} {arguments.command}"
     try:
         return int(arguments.run(arguments, console))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -36,7 +36,8 @@ Go through the ledger of claims: every step of the paper's theory and every shar
 
 A verdict is TRUE, FALSE or UNKNOWN, with the range that it holds for:
   proved      derived in an algebra of abstract vectors, for every d (and again in coordinates of small d);
-              --claim ID shows the steps: ✓ is checked by machine, the lines between join them by hand
+              in full, its steps are marked: ✓ is checked by machine, the lines between join them by hand
+  proved, partly by hand   an inequality, limit or induction between the checked steps is argued in words
   certified   exact arithmetic on given cases: ranks, counts of solutions
   refuted     FALSE, by a counterexample in exact numbers; expected of slips in the paper as printed
   sampled     random examples in floating point; never a proof
@@ -69,7 +70,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "claims", type=_ids, nargs="*", metavar="CLAIM", help="only these claims, in full, or these sections, as tables"
     )
-    parser.add_argument("--claim", type=_ids, metavar="CLAIM,...", help="the same, with commas between them")
+    parser.add_argument(
+        "--claim",
+        type=_ids,
+        action="append",
+        default=[],
+        metavar="CLAIM,...",
+        help="the same, with commas between them",
+    )
     parser.add_argument("--list", action="store_true", help="print the statements, run nothing")
     parser.add_argument(
         "--max-dim",
@@ -99,12 +107,15 @@ def _check_writable(option: str, path: Path) -> None:
     """Refuse a file that could not be written, before time is spent on what should go there."""
     if str(path) == "-":
         raise ConfigError(option, "-", "expected a file")
-    if path.is_dir():
-        raise ConfigError(option, str(path), "it is a directory; expected a file")
+    if path.exists() and not path.is_file():
+        raise ConfigError(option, str(path), "it is there and not a file; expected a file or a new name")
     if not path.parent.is_dir():
         raise ConfigError(option, str(path), f"the directory {path.parent} does not exist")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise ConfigError(option, str(path), "it cannot be written")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise ConfigError(option, str(path), f"nothing can be written there ({error.strerror})") from None
 
 
 def _settings(arguments: argparse.Namespace) -> CheckSettings:
@@ -139,8 +150,8 @@ def _notes_text(path: Path) -> str:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Check; returns the exit code."""
     settings = _settings(arguments)
-    ids = [id for part in [*arguments.claims, arguments.claim or ()] for id in part]
-    claims = _claims(tuple(ids) if arguments.claims or arguments.claim else None)
+    ids = [id for part in [*arguments.claims, *arguments.claim] for id in part]
+    claims = _claims(tuple(ids) or None)
     workers = worker_count(arguments.workers)
     if arguments.notes and (ids or settings != _DEFAULTS):
         raise ConfigError(
@@ -148,9 +159,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             str(arguments.notes),
             "the table is of the whole ledger: it cannot be combined with claims, --max-dim or --seed",
         )
+    paths: dict[Path, str] = {}
     for option in ("json", "latex", "notes"):
         if path := getattr(arguments, option):
             _check_writable(option, path)
+            if path.resolve() in paths:
+                raise ConfigError(option, str(path), f"it is also the file of --{paths[path.resolve()]}")
+            paths[path.resolve()] = option
     if arguments.notes:
         _notes_text(arguments.notes)
     if arguments.list:
@@ -174,7 +189,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     }
     for option, text in texts.items():
         if path := getattr(arguments, option):
-            write_atomically(path, text())
+            try:
+                write_atomically(path, text())
+            except OSError as error:
+                raise ConfigError(option, str(path), f"it could not be written ({error.strerror})") from None
             console.print(f"wrote {path}", highlight=False, markup=False)
     return EXIT_DONE if all(result.as_expected for result in results) else EXIT_NOT_AS_ASKED
 

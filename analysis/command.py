@@ -21,6 +21,10 @@ def main() -> int:
         from analysis.cli import main as run
 
         return run()
+    except BrokenPipeError:
+        # Whoever read the output has had enough (`| head`). Nothing more can be said, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # what a shell reports of a command ended by SIGPIPE
     except KeyboardInterrupt:
         print("interrupted before anything was run", file=sys.stderr)
         return 130

@@ -15,7 +15,7 @@ from analysis.latex import as_latex
 from analysis.run_directory import to_json
 from proofs_check import ledger
 from proofs_check.claim import CheckSettings, ClaimResult, Verdict
-from proofs_check.derivation import CHECKED
+from proofs_check.derivation import BY_HAND, CHECKED
 
 __all__ = [
     "NOTES_BEGIN",
@@ -29,6 +29,15 @@ __all__ = [
     "with_claim_table",
 ]
 
+_BASES = (
+    "proved",
+    "proved, partly by hand",
+    "certified",
+    "certified, partly by hand",
+    "sampled",
+    "sampled, partly by hand",
+    "refuted",
+)
 _WIDE = 110
 """Columns from which on a table leaves the statements enough room."""
 
@@ -46,7 +55,10 @@ def _basis(result: ClaimResult) -> str:
     """How a verdict is known, in one word."""
     if result.verdict is Verdict.FALSE:
         return "refuted"
-    return result.strength.value if result.strength else "nothing shown"
+    if result.strength is None:
+        return "nothing shown"
+    by_hand = any(step.startswith(BY_HAND) for step in result.strongest.finding.steps)
+    return f"{result.strength.value}, partly by hand" if by_hand else result.strength.value
 
 
 def _verdict(result: ClaimResult) -> str:
@@ -104,7 +116,7 @@ def _narrow(group: Sequence[ClaimResult]) -> Table:
 def summary_line(results: Sequence[ClaimResult]) -> str:
     """How many claims were proved, certified, sampled, refuted, and how many are not as expected."""
     counts = Counter(_basis(result) for result in results if result.as_expected)
-    parts = [f"{counts[word]} {word}" for word in ("proved", "certified", "sampled", "refuted") if counts[word]]
+    parts = [f"{counts[word]} {word}" for word in _BASES if counts[word]]
     wrong = [result.claim.id for result in results if not result.as_expected]
     seconds = sum(result.seconds for result in results)
     claims = f"{len(results)} claim{'s' * (len(results) != 1)}"

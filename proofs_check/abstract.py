@@ -292,8 +292,13 @@ def goal_gradient(expression: Any, goal: Vector) -> Vector:
     Args:
         expression: a scalar, in which g occurs through ⟨·, ·⟩ and ‖g‖ only.
         goal: the named vector g; if it occurs in ‖g‖, g ≠ 0.
+
+    Raises:
+        ValueError: if ``goal`` is not a single named vector, or its length is fixed.
     """
     g = _generator(goal)
+    if not isinstance(g.length, _Norm):
+        raise ValueError(f"goal: the length of {g.name} is fixed, so it cannot be varied freely")
     total = Vector({})
     for symbol in sorted(sympy.sympify(expression).free_symbols, key=str):
         slope = sympy.diff(expression, symbol)

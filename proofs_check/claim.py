@@ -24,9 +24,14 @@ __all__ = [
     "EvidenceKind",
     "EvidenceResult",
     "Finding",
+    "RefutedError",
     "Strength",
     "Verdict",
 ]
+
+
+class RefutedError(AssertionError):
+    """The statement of the claim itself is false; the message is the counterexample."""
 
 
 class Verdict(Enum):
@@ -67,6 +72,10 @@ class EvidenceKind(Enum):
         return Strength.CERTIFIED if self is EvidenceKind.CERTIFICATE else Strength.SAMPLED
 
 
+MAX_DIM = 128
+"""A matrix of D² numbers modulo a prime takes half a gigabyte there, and its rank some minutes."""
+
+
 @dataclass(frozen=True)
 class CheckSettings:
     """What evidence may depend on.
@@ -80,10 +89,10 @@ class CheckSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.max_dim < 4:
-            raise ValueError(f"max_dim: {self.max_dim!r} is not an integer >= 4")
-        if self.seed < 0:
-            raise ValueError(f"seed: {self.seed!r} is not an integer >= 0")
+        if not 4 <= self.max_dim <= MAX_DIM:
+            raise ValueError(f"max_dim: {self.max_dim!r} is not an integer between 4 and {MAX_DIM}")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed: {self.seed!r} is not an integer between 0 and 2^63 - 1")
 
 
 @dataclass(frozen=True)
@@ -117,8 +126,9 @@ class Evidence:
     Attributes:
         kind: decides how strong the result can be.
         method: what it does, in words.
-        run: does it. An AssertionError that it raises refutes the claim, with the message as the counterexample;
-            any other exception makes the finding UNKNOWN.
+        run: does it. A RefutedError that it raises refutes the claim, with the message as the counterexample. So does
+            any AssertionError, but not for a claim that is expected to be FALSE: there it may be some step on the
+            way that fails, and nothing is shown. Every other exception makes the finding UNKNOWN.
     """
 
     kind: EvidenceKind
@@ -186,20 +196,21 @@ class Claim:
     def check(self, settings: CheckSettings | None = None) -> ClaimResult:
         """Run every piece of evidence; never raises for what the evidence does."""
         settings = settings or CheckSettings()
-        return ClaimResult(self, tuple(_examine(piece, settings) for piece in self.evidence))
+        return ClaimResult(self, tuple(_examine(piece, settings, self.expected) for piece in self.evidence))
 
 
-def _examine(piece: Evidence, settings: CheckSettings) -> EvidenceResult:
+def _examine(piece: Evidence, settings: CheckSettings, expected: Verdict) -> EvidenceResult:
     started = time.perf_counter()
     try:
         finding = piece.run(settings)
-    except AssertionError as error:
-        finding = Finding(Verdict.FALSE, "one counterexample", counterexample=str(error) or repr(error))
     except Exception as error:
-        # A check that crashes has shown nothing; the ledger goes on and the claim is not passed.
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}"
-        finding = Finding(Verdict.UNKNOWN, "nothing", (f"{type(error).__name__} in {where}: {error}",))
+        if isinstance(error, RefutedError) or (isinstance(error, AssertionError) and expected is Verdict.TRUE):
+            finding = Finding(Verdict.FALSE, "one counterexample", counterexample=str(error) or repr(error))
+        else:
+            # A check that crashes has shown nothing; the ledger goes on and the claim is not passed.
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}"
+            finding = Finding(Verdict.UNKNOWN, "nothing", (f"{type(error).__name__} in {where}: {error}",))
     return EvidenceResult(piece.kind, piece.method, finding, time.perf_counter() - started)
 
 

@@ -24,7 +24,7 @@ import sympy
 from typing_extensions import override
 
 from proofs_check import abstract, symbols
-from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, Verdict
+from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, RefutedError, Verdict
 from proofs_check.exact_zero import UnsupportedError, is_zero
 from proofs_check.notation import written
 
@@ -43,6 +43,10 @@ __all__ = [
 
 CHECKED = "✓"
 """Begins the steps of a derivation that the machine checked; the others join them, by hand."""
+
+
+BY_HAND = "By hand: "
+"""Begins the lines that carry an inequality, a limit or an induction, which nothing checks."""
 
 
 class UndecidedError(Exception):
@@ -342,12 +346,8 @@ class Derivation:
             AssertionError: with a counterexample, if the two sides differ.
             UndecidedError: if they neither simplify to the same nor differ at the numbers that were tried.
         """
-        difference = left - right
-        simplified = self.space.simplified(difference)
-        if not self.space.vanishes(simplified):
-            found = self.space.counterexample(difference)
-            if found is None:
-                raise UndecidedError(f"{text}: the difference does not simplify to 0, it is {simplified}")
+        found = self._difference(text, left, right)
+        if found is not None:
             raise AssertionError(f"{text}: {found}")
         sides = self.space.written(self._short(left)), self.space.written(self._short(right))
         if None in sides:
@@ -357,6 +357,29 @@ class Derivation:
         else:
             shown = f"\n{sides[0]}  =  {sides[1]}"
         self.steps.append(f"{CHECKED} {text}{shown}")
+
+    def claimed(self, text: str, left: Any, right: Any) -> None:
+        """State the equality that a claim asserts and that is expected to be false, unlike the steps that lead to it.
+
+        Raises:
+            RefutedError: with a counterexample, if the two sides differ.
+            UndecidedError: if they neither simplify to the same nor differ at the numbers that were tried.
+        """
+        found = self._difference(text, left, right)
+        if found is not None:
+            raise RefutedError(f"{text}: {found}")
+        self.steps.append(f"{CHECKED} {text}")
+
+    def _difference(self, text: str, left: Any, right: Any) -> str | None:
+        """A counterexample to an equality, None if it holds."""
+        difference = left - right
+        simplified = self.space.simplified(difference)
+        if self.space.vanishes(simplified):
+            return None
+        found = self.space.counterexample(difference)
+        if found is None:
+            raise UndecidedError(f"{text}: the difference does not simplify to 0, it is {simplified}")
+        return found
 
     def _short(self, side: Any) -> Any:
         return self.space.simplified(side) if isinstance(self.space, AbstractSpace) else side
@@ -368,6 +391,8 @@ Proof = Callable[[Derivation], None]
 def _derived(proof: Proof) -> Finding:
     derivation = Derivation(AbstractSpace())
     proof(derivation)
+    if not any(step.startswith(CHECKED) for step in derivation.steps):
+        raise RuntimeError("the derivation checks nothing")
     return Finding(Verdict.TRUE, AbstractSpace.scope, tuple(derivation.steps))
 
 
@@ -377,6 +402,8 @@ def _again_in_coordinates(proof: Proof, spaces: Sequence[ComponentSpace]) -> Fin
         derivation = Derivation(space)
         proof(derivation)
         count += sum(step.startswith(CHECKED) for step in derivation.steps)
+    if not count:
+        raise RuntimeError("the derivation checks nothing in coordinates")
     dims = ", ".join(dict.fromkeys(str(space.dim) for space in spaces))
     step = f"{CHECKED} the same equalities, written out in coordinates: {count} in all"
     return Finding(Verdict.TRUE, f"d = {dims}", (step,))
@@ -406,7 +433,7 @@ def prove(proof: Proof, *, dims: Sequence[int] = (2, 3), reflections: bool = Tru
 
 
 def refute(proof: Proof) -> tuple[Evidence]:
-    """For a statement that is expected to be false: its derivation is tried, and fails with exact numbers."""
+    """For a statement that is expected to be false: its derivation is tried, and fails where it is ``claimed``."""
 
     def run(settings: CheckSettings) -> Finding:
         return _derived(proof)

@@ -19,9 +19,9 @@ import torch
 from scipy.special import lambertw
 from torch import Tensor
 
-from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, Verdict
-from proofs_check.derivation import AbstractSpace, Derivation
-from proofs_check.families import proof_for_each_number
+from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, RefutedError, Verdict
+from proofs_check.derivation import Derivation
+from proofs_check.families import EveryNumber, proof_for_each_number
 from proofs_check.section import Section
 from toyenvs.algebra import inner, softmax
 from toyenvs.learners.losses import goal_gradient
@@ -213,7 +213,7 @@ def _logarithmic(step: Derivation) -> None:
 
 
 def _logarithmic_finding(settings: CheckSettings) -> Finding:
-    step = Derivation(AbstractSpace())
+    step = Derivation(EveryNumber())
     _logarithmic(step)
     return Finding(Verdict.TRUE, "every A ≥ 2", tuple(step.steps))
 
@@ -335,9 +335,8 @@ def _two_coefficients() -> tuple[Any, Any]:
 )
 def _convex(settings: CheckSettings) -> Finding:
     better, worse = _two_coefficients()
-    assert not (worse.is_negative and (better - 1).is_positive), (
-        f"A = 2, q = (3, 0), τ = 1: the coefficients are {better} > 1 and {worse} < 0"
-    )
+    if worse.is_negative and (better - 1).is_positive:
+        raise RefutedError(f"A = 2, q = (3, 0), τ = 1: the coefficients are {better} > 1 and {worse} < 0")
     return Finding(Verdict.UNKNOWN, "one case", ("the coefficients of the case that was tried are in [0, 1]",))
 
 
@@ -467,10 +466,11 @@ def _tie(settings: CheckSettings) -> Finding:
     line = sympy.Matrix([t, -t])
     soft = sympy.limit(sympy.diff(soft_value(line, _TAU), t).subs(t, 0), _TAU, 0, "+")
     right, left = (sympy.limit(soft_value(line, 0) / t, t, 0, side) for side in ("+", "-"))
-    assert soft == right == left, (
-        f"A = 2, q = (t, −t) at t = 0: the soft value's derivative tends to {soft}, the maximum's are {right} to the "
-        f"right and {left} to the left"
-    )
+    if not soft == right == left:
+        raise RefutedError(
+            f"A = 2, q = (t, −t) at t = 0: the soft value's derivative tends to {soft}, the maximum's are {right} to "
+            f"the right and {left} to the left"
+        )
     return Finding(Verdict.UNKNOWN, "one case", ("the case that was tried does not tell them apart",))
 
 
@@ -489,10 +489,11 @@ def _tie(settings: CheckSettings) -> Finding:
 def _non_expansion(settings: CheckSettings) -> Finding:
     better, worse = _two_coefficients()
     rate = sympy.simplify(better - worse)
-    assert not (rate - 1).is_positive, (
-        f"A = 2, τ = 1, q = (3, 0): along (1, −1), of largest norm 1, the soft value grows at the rate {rate} = "
-        f"{float(rate):.4f} > 1"
-    )
+    if (rate - 1).is_positive:
+        raise RefutedError(
+            f"A = 2, τ = 1, q = (3, 0): along (1, −1), of largest norm 1, the soft value grows at the rate {rate} = "
+            f"{float(rate):.4f} > 1"
+        )
     return Finding(Verdict.UNKNOWN, "one case", ("the rate of the case that was tried is at most 1",))
 
 
@@ -536,7 +537,7 @@ def _constant_reward(step: Derivation) -> tuple[Any, Any, Any, Any]:
 def double_discount_as_printed(step: Derivation) -> None:
     """The true value has no error against γ·SoftQTarget, as (32), (33) print it: refuted where rewards are constant."""
     _, value, target, discount = _constant_reward(step)
-    step.equal("Q* = γ·SoftQTarget, where the reward is gᵀc at every step", value, discount * target)
+    step.claimed("Q* = γ·SoftQTarget, where the reward is gᵀc at every step", value, discount * target)
 
 
 def double_discount_corrected(step: Derivation) -> None:

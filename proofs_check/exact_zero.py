@@ -46,6 +46,8 @@ class _Field:
         self.one = self.context.constant(1)
         self.variables = dict(zip(symbols, self.context.gens(), strict=False))
         self.roots = self.context.gens()[len(symbols) :]
+        self.positive_variables = {i for i, symbol in enumerate(symbols) if symbol.is_positive}
+        self.positive_variables |= set(range(len(symbols), len(names)))
         self.squares: list[Any] = []
         """p of the roots r² = p that are in use, in the order of their variables."""
         self.divisors: list[Any] = []
@@ -84,6 +86,18 @@ class _Field:
             result = result * divisor**power
         return result
 
+    def positive(self, polynomial: Any) -> bool:
+        """Whether a polynomial that is not 0 can be seen to be positive: from its factors' powers and signs."""
+        constant, factors = polynomial.factor()
+        return bool(constant > 0) and all(power % 2 == 0 or self._sum_of_squares(p) for p, power in factors)
+
+    def _sum_of_squares(self, polynomial: Any) -> bool:
+        """Whether every term is positive: a positive number times even powers, or powers of what is positive."""
+        return all(
+            c > 0 and all(e % 2 == 0 or i in self.positive_variables for i, e in enumerate(exponents))
+            for exponents, c in polynomial.to_dict().items()
+        )
+
     # --- fractions
 
     def added(self, x: _Fraction, y: _Fraction) -> _Fraction:
@@ -111,6 +125,9 @@ class _Field:
         numerator, denominator = self.lowest_terms(x)
         if numerator == denominator:
             return _Fraction(self.one)
+        if not self.positive(denominator):
+            # √(n/d) = √(nd)/d needs d > 0: for d < 0 the sign would be wrong.
+            raise UnsupportedError(f"a square root over {denominator}, whose sign is not known")
         square = self.reduced(numerator * denominator)
         if square not in self.squares:
             self.squares.append(square)

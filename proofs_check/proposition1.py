@@ -28,7 +28,7 @@ __all__ = ["SECTION"]
 
 SECTION = Section("P1", "Proposition 1: gradient reward feedback")
 
-_ANY_TRUTH = "U and Ũ any matrices"
+_ANY_TRUTH = "U and Ũ any matrices; g ≠ 0"
 _ONE_TARGET = "Ū orthogonal, the same in target critic and target actor"
 _BASICS = ("U orthogonal", "g ≠ 0", "0 ≤ γ < 1")
 
@@ -140,7 +140,7 @@ def _optimal_value(step: Derivation) -> None:
     "The target R + γQ' does not depend on the target parameter: learning is plain regression here.",
     latex=r"R+\gamma Q_{\bar V}(s',\pi_{\bar V}(s',g),g)=R+\gamma Q_{\bar W}(s',\pi_{\bar W}(s',g),g)",
     source="proof of Proposition 1",
-    assumptions=("V̄, W̄ orthogonal", "U any matrix"),
+    assumptions=("V̄, W̄ orthogonal", "U any matrix", "g ≠ 0"),
 )
 def _target_independent(step: Derivation) -> None:
     at = _transition(step)
@@ -226,7 +226,7 @@ class _Lagging:
 )
 def _lagging_bellman(step: Derivation) -> None:
     lagging = _Lagging(step)
-    step.equal("Q_Ũ − (R + γQ') with Ūπ ≠ Ū, and the reduced residual", lagging.error, lagging.reduced_error)
+    step.claimed("Q_Ũ − (R + γQ') with Ūπ ≠ Ū, and the reduced residual", lagging.error, lagging.reduced_error)
 
 
 @SECTION.refutation(
@@ -238,7 +238,7 @@ def _lagging_bellman(step: Derivation) -> None:
 def _lagging_gradient(step: Derivation) -> None:
     lagging = _Lagging(step)
     gradient = step.space.goal_gradient(lagging.error, lagging.at.g)
-    step.equal("∇_g [Q_Ũ − (R + γQ')] with Ūπ ≠ Ū, and the reduced residual", gradient, lagging.reduced_gradient)
+    step.claimed("∇_g [Q_Ũ − (R + γQ')] with Ūπ ≠ Ū, and the reduced residual", gradient, lagging.reduced_gradient)
 
 
 @SECTION.proof(
@@ -296,4 +296,4 @@ def _regret(step: Derivation) -> None:
 def _lagging_truth(step: Derivation) -> None:
     at = _transition(step)
     U, critic, actor = (step.space.orthogonal(name) for name in ("U", "Ū", "Ūπ"))
-    step.equal("Q_U − (R + γQ') with Ūπ ≠ Ū, and 0", at.lagging_error(U, U, critic, actor), sympy.Integer(0))
+    step.claimed("Q_U − (R + γQ') with Ūπ ≠ Ū, and 0", at.lagging_error(U, U, critic, actor), sympy.Integer(0))

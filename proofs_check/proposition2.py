@@ -31,7 +31,7 @@ __all__ = ["SECTION"]
 
 SECTION = Section("P2", "Proposition 2: no reward gradient")
 
-_ANY_TRUTH = "U and Ũ any matrices"
+_ANY_TRUTH = "U and Ũ any matrices; g ≠ 0"
 _ONE_TARGET = "Ū orthogonal, the same in target critic and target actor"
 _BASICS = ("U orthogonal", "g ≠ 0", "0 ≤ γ < 1")
 _GENERIC = "s never (0, 0): the null sets of S.9 left out"
@@ -138,7 +138,7 @@ def _best_action(step: Derivation) -> None:
     "(25) is the optimal value: no sequence of actions, however chosen, has a larger return.",
     latex=r"Q^*(s_0,a_0,g)\ge\sum_{t<T}\gamma^tR(s_{t+1},g)+\gamma^TQ^*(s_T,a_T,g)",
     source="(25), (26)",
-    assumptions=(*_BASICS, _GENERIC),
+    assumptions=(*_BASICS, _GENERIC, "all actions in the unit ball"),
 )
 def _optimal_value(step: Derivation) -> None:
     U, b = step.space.orthogonal("U"), step.space.vector("b")
@@ -166,7 +166,7 @@ def _optimal_value(step: Derivation) -> None:
     "The target R + γQ' does not depend on the target parameter.",
     latex=r"R+\gamma Q_{\bar V}(s',\pi_{\bar V}(s',g),g)=R+\gamma Q_{\bar W}(s',\pi_{\bar W}(s',g),g)",
     source="proof of Proposition 2",
-    assumptions=("V̄, W̄ orthogonal", "U any matrix"),
+    assumptions=("V̄, W̄ orthogonal", "U any matrix", "g ≠ 0"),
 )
 def _target_independent(step: Derivation) -> None:
     U = step.space.matrix("U")
@@ -294,6 +294,7 @@ def _alternation(step: Derivation) -> None:
     first, second = split(waiting.following(U))
     step.equal("s¹ = 0: s'¹, and s²", first, split(waiting.s)[1])
     step.equal("s'², and 0", second, step.space.zero())
+    step.remark("By hand, by induction on N: the first, third, … transition acts, so ⌈N/2⌉ of N do.")
 
 
 @SECTION.proof(
@@ -302,7 +303,7 @@ def _alternation(step: Derivation) -> None:
     latex=r"s^1\ne0,\ \bar U_\pi\ne\bar U:\quad "
     r"Q_{\tilde U}-(R+\gamma Q')=\frac{\gamma\,g^\top(\tilde Ua-Ua)}{1-\gamma^2}",
     source="not in the paper; compare P1.9",
-    assumptions=("U, Ũ, Ū, Ūπ any matrices",),
+    assumptions=("U, Ũ, Ū, Ūπ any matrices", "g ≠ 0"),
 )
 def _lagging_acting(step: Derivation) -> None:
     at = _acting(step)
@@ -326,7 +327,7 @@ def _lagging_acting(step: Derivation) -> None:
 def _lagging_waiting(step: Derivation) -> None:
     at = _waiting(step)
     U, online, critic, actor = (step.space.orthogonal(name) for name in ("U", "Ũ", "Ū", "Ūπ"))
-    step.equal("Q_Ũ − (R + γQ') with Ūπ ≠ Ū, and 0", at.lagging_error(U, online, critic, actor), sympy.Integer(0))
+    step.claimed("Q_Ũ − (R + γQ') with Ūπ ≠ Ū, and 0", at.lagging_error(U, online, critic, actor), sympy.Integer(0))
 
 
 @SECTION.proof(

@@ -53,4 +53,4 @@ def vanishing_tail(step: Derivation) -> None:
     T = sympy.Symbol("T", positive=True)
     for text, term in (("γ^T", shrinking**T), ("T γ^T", T * shrinking**T)):
         step.equal(f"the limit of {text} for 0 < γ < 1, and 0", sympy.limit(term, T, sympy.oo), sympy.Integer(0))
-    step.remark("so γ^T (p + qT) → 0 for any p and q; at γ = 0 there is nothing to show.")
+    step.remark("By hand: so γ^T (p + qT) → 0 for any p and q; at γ = 0 there is nothing to show.")

@@ -12,7 +12,7 @@ from typing import Any
 
 import sympy
 
-from proofs_check.claim import CheckSettings, EvidenceKind, Finding, Verdict
+from proofs_check.claim import CheckSettings, EvidenceKind, Finding, RefutedError, Verdict
 from proofs_check.derivation import Derivation
 from proofs_check.discrete_actions import double_discount_as_printed, double_discount_corrected
 from proofs_check.goal_sets import reward_gate_gradient_as_printed, reward_gate_gradient_corrected
@@ -43,17 +43,31 @@ def _useful_transitions(step: Derivation) -> list[tuple[str, SymbolicTransition]
 # --- 1. the sign in the Bellman error ---------------------------------------------------------------------
 
 
+def _claim_printed_sign(step: Derivation, at: SymbolicTransition) -> None:
+    U = step.space.orthogonal("U")
+    reward = at.construction.reward(at.following(U), at.g)
+    discounted_next = at.target(U, step.space.orthogonal("Ū")) - reward
+    step.claimed("Q − R + γQ' at Ũ = U, and 0", at.value(U) - reward + discounted_next, sympy.Integer(0))
+
+
 @SECTION.refutation(
     "1a",
-    "As printed: the Bellman error Q − R + γQ' is 0 at the truth.",
+    "As printed: the Bellman error Q − R + γQ' of Proposition 1 is 0 at the truth.",
     latex=r"Q_U-R+\gamma Q'_{\bar U}=0",
-    source="proofs of Propositions 1 and 2, as printed",
+    source="proof of Proposition 1, as printed",
 )
 def _printed_sign(step: Derivation) -> None:
-    U, target = step.space.orthogonal("U"), step.space.orthogonal("Ū")
-    for name, at in _useful_transitions(step):
-        reward = at.construction.reward(at.following(U), at.g)
-        step.equal(f"{name}: Q − R + γQ'", at.value(U) - reward + (at.target(U, target) - reward), sympy.Integer(0))
+    _claim_printed_sign(step, _useful_transitions(step)[0][1])
+
+
+@SECTION.refutation(
+    "1c",
+    "As printed: the same of Proposition 2, where s¹ ≠ 0.",
+    latex=r"s^1\ne0:\quad Q_U-R+\gamma Q'_{\bar U}=0",
+    source="proof of Proposition 2, as printed",
+)
+def _printed_sign_again(step: Derivation) -> None:
+    _claim_printed_sign(step, _useful_transitions(step)[1][1])
 
 
 @SECTION.proof(
@@ -83,7 +97,7 @@ def _printed_policy_state(step: Derivation) -> None:
     target, p, q = step.space.orthogonal("Ū"), step.space.vector("p"), step.space.vector("p'")
     at = SymbolicTransition(step, GradientFeedback)
     following = at.following(step.space.orthogonal("U"))
-    step.equal(
+    step.claimed(
         "Q'(s', π(s, g), g) and Q'(s', π(s', g), g)", at.backup(following, target, p), at.backup(following, target, q)
     )
 
@@ -168,10 +182,11 @@ def _counting_unknowns(step: Derivation) -> None:
     assert sympy.cancel(inner(g, V * a) - inner(g, U * a)) == 0, "V does not solve the equation"
     values = {t: sympy.Rational(1, 2), r: sympy.Rational(1, 3)}
     truth, other, goal = (m.subs(values) for m in (U, V, g))
-    assert truth == other, (
-        f"two solutions of one equation: d = 2, a = (1, 0), g = {tuple(goal)}, U = {truth.tolist()}, "
-        f"V = {other.tolist()}, both rotations with gᵀUa = gᵀVa = {inner(goal, truth * a)}"
-    )
+    if truth != other:
+        raise RefutedError(
+            f"two solutions of one equation: d = 2, a = (1, 0), g = {tuple(goal)}, U = {truth.tolist()}, "
+            f"V = {other.tolist()}, both rotations with gᵀUa = gᵀVa = {inner(goal, truth * a)}"
+        )
 
 
 # --- 4. O(n) or SO(n) -------------------------------------------------------------------------------------
@@ -196,7 +211,7 @@ def _orthogonal_from_fewer(step: Derivation) -> None:
         inner(x, x),
     )
     step.equal("Va and Ua for an action a orthogonal to n", apply(U, image), apply(U, seen))
-    step.equal("Vx and Ux for any x", apply(U, reflected), apply(U, x))
+    step.claimed("Vx and Ux for any x", apply(U, reflected), apply(U, x))
 
 
 @SECTION.proof(
@@ -319,7 +334,7 @@ def _one_goal(step: Derivation) -> None:
         inner(g, turned(apply(U, a))),
         inner(g, apply(U, a)),
     )
-    step.equal("Vx and Ux for any x", turned(apply(U, x)), apply(U, x))
+    step.claimed("Vx and Ux for any x", turned(apply(U, x)), apply(U, x))
 
 
 # --- 6. orthogonality of the target parameter -------------------------------------------------------------
@@ -334,7 +349,7 @@ def _one_goal(step: Derivation) -> None:
 def _general_target(step: Derivation) -> None:
     U, online, target = (step.space.matrix(name) for name in ("U", "Ũ", "Ū"))
     at = SymbolicTransition(step, GradientFeedback)
-    step.equal("Q_Ũ − (R + γQ')", at.error(U, online, target), at.reduced(U).bellman_residual(online, at.g))
+    step.claimed("Q_Ũ − (R + γQ')", at.error(U, online, target), at.reduced(U).bellman_residual(online, at.g))
 
 
 class _GeneralLinear(GradientFeedback):
@@ -500,7 +515,7 @@ def _absorbed(step: Derivation) -> SymbolicTransition:
 )
 def _value_at_zero(step: Derivation) -> None:
     at = _absorbed(step)
-    step.equal("(25) at s = (0, 0) is the value, 0", at.value(step.space.matrix("U")), sympy.Integer(0))
+    step.claimed("(25) at s = (0, 0) is the value, 0", at.value(step.space.matrix("U")), sympy.Integer(0))
 
 
 @SECTION.proof(
@@ -522,16 +537,28 @@ def _absorbing(step: Derivation) -> None:
 # --- 10. what the buffer contains -------------------------------------------------------------------------
 
 
-@SECTION.refutation(
+@SECTION.check(
     "10a",
-    "As implied: what separates the learners is the data, since one transition tells DDPG one number about U.",
-    latex=r"(s,a,g,s')\ \text{does not determine}\ Ua:\quad s'-s=s''-s\ \text{for}\ Ua\ne Va",
+    "As implied: with fewer than D + 1 transitions no learner can know U from DDPG's buffer.",
+    kind=EvidenceKind.CERTIFICATE,
+    method="two transitions in d = 3: the rotation is computed from s' − s, exactly",
+    latex=r"N=d-1=2,\ d=3:\quad (s_i,a_i,s'_i)_{i\le N}\ \text{does not determine}\ U",
     source="discussion of Propositions 1 and 2",
+    expected=Verdict.FALSE,
 )
-def _data_differ(step: Derivation) -> None:
-    U, V = step.space.orthogonal("U"), step.space.orthogonal("V")
-    at = SymbolicTransition(step, GradientFeedback)
-    step.equal("s' − s where the truth is U, and where it is V", at.following(U) - at.s, at.following(V) - at.s)
+def _data_differ(settings: CheckSettings) -> Finding:
+    construction = GradientFeedback(3, sympy.Rational(1, 2))
+    U = cayley(sympy.Matrix([[0, 1, 2], [-1, 0, sympy.Rational(1, 2)], [-2, -sympy.Rational(1, 2), 0]]))
+    states = [sympy.Matrix([1, 0, 2]), sympy.Matrix([0, -1, 1])]
+    actions = [sympy.Matrix([1, 2, 2]) / 3, sympy.Matrix([2, -2, 1]) / 3]
+    moved = [construction.dynamics(U, s, a) - s for s, a in zip(states, actions, strict=True)]
+    # A rotation keeps cross products, so two images give a third.
+    before, after = (sympy.Matrix.hstack(*pair, pair[0].cross(pair[1])) for pair in (actions, moved))
+    found = after * before.inv()
+    if found != U:
+        return Finding(Verdict.TRUE, "d = 3")
+    text = f"d = 3, U = {U.tolist()}, actions {[tuple(a) for a in actions]}: the two displacements s' − s give back U, "
+    return Finding(Verdict.FALSE, "d = 3", counterexample=text + "where D + 1 = 4")
 
 
 @SECTION.proof(
@@ -632,5 +659,5 @@ SECTION.proof(
     "13b",
     "As corrected: it is 2 b_i R_item, and so 2 R_item where b_i = 1, which (39) goes on to use.",
     latex=r"\partial R/\partial b_i=2b_iR_{\mathrm{item}}(s',g_i)",
-    source="(39), corrected",
+    source="(39), corrected; for any number of goals G.6",
 )(reward_gate_gradient_corrected)

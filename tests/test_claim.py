@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proofs_check.claim import CheckSettings, Claim, Evidence, EvidenceKind, Finding, Strength, Verdict
+from proofs_check.claim import CheckSettings, Claim, Evidence, EvidenceKind, Finding, RefutedError, Strength, Verdict
 from proofs_check.section import Section
 
 TRUE = Finding(Verdict.TRUE, "every d")
@@ -21,6 +21,10 @@ def crash(settings: CheckSettings) -> Finding:
 
 def refuse(settings: CheckSettings) -> Finding:
     raise AssertionError("1 is not 2")
+
+
+def contradict(settings: CheckSettings) -> Finding:
+    raise RefutedError("0 is not 1")
 
 
 def evidence(finding: Finding | Callable[[CheckSettings], Finding], kind: EvidenceKind) -> Evidence:
@@ -48,6 +52,7 @@ SYMBOLIC, NUMERIC, EXACT = EvidenceKind.SYMBOLIC, EvidenceKind.NUMERIC, Evidence
         ([crash], Verdict.UNKNOWN),
         ([TRUE, crash], Verdict.UNKNOWN),
         ([refuse], Verdict.FALSE),
+        ([contradict], Verdict.FALSE),
     ],
 )
 def test_a_verdict_needs_evidence_that_agrees(findings: list[Any], verdict: Verdict) -> None:
@@ -60,6 +65,14 @@ def test_a_verdict_needs_evidence_that_agrees(findings: list[Any], verdict: Verd
 @pytest.mark.parametrize("expected", [Verdict.TRUE, Verdict.FALSE])
 def test_unknown_is_never_as_expected(expected: Verdict) -> None:
     assert not claim(evidence(UNKNOWN, SYMBOLIC), expected=expected).check().as_expected
+
+
+def test_a_broken_step_is_no_refutation() -> None:
+    # Where FALSE is expected, any failure on the way would look like success: only the claim's own one counts.
+    assert claim(evidence(contradict, EXACT), expected=Verdict.FALSE).check().as_expected
+    broken = claim(evidence(refuse, EXACT), expected=Verdict.FALSE).check()
+    assert broken.verdict is Verdict.UNKNOWN
+    assert not broken.as_expected
 
 
 def test_a_slip_that_turns_out_true_is_not_as_expected() -> None:
@@ -116,8 +129,10 @@ def test_settings_reach_the_evidence() -> None:
         (lambda: Claim("1.P", "s", "l", "s", (evidence(TRUE, EXACT),)), "id: '1.P'"),
         (lambda: Claim("P1.1", "s", "l", "s", ()), "evidence: P1.1 has none"),
         (lambda: claim(evidence(TRUE, EXACT), expected=Verdict.UNKNOWN), "expected: UNKNOWN"),
-        (lambda: CheckSettings(max_dim=3), "max_dim: 3 is not an integer >= 4"),
-        (lambda: CheckSettings(seed=-1), "seed: -1 is not an integer >= 0"),
+        (lambda: CheckSettings(max_dim=3), "max_dim: 3 is not an integer between 4 and 128"),
+        (lambda: CheckSettings(max_dim=10**6), "max_dim: 1000000 is not"),
+        (lambda: CheckSettings(seed=-1), "seed: -1 is not an integer between 0 and"),
+        (lambda: CheckSettings(seed=2**63), "seed: 9223372036854775808 is not"),
     ],
 )
 def test_misuse_is_refused(make: Callable[[], object], message: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +33,10 @@ BAD = [
     (["Q"], "--claim", "'Q'"),
     (["P1.1", "S.99"], "--claim", "'S.99'"),
     (["--json", "-"], "--json", "'-'"),
+    (["--json", "/dev/null"], "--json", "/dev/null"),
+    (["--json", "x", "--latex", "./x"], "--latex", "--json"),
+    (["--seed", str(2**63)], "--seed", "9223372036854775808"),
+    (["--max-dim", "100000"], "--max-dim", "100000"),
     (["--max-dim", "3"], "--max-dim", "3"),
     (["--max-dim", "many"], "--max-dim", "'many'"),
     (["--seed", "-1"], "--seed", "-1"),
@@ -80,7 +86,16 @@ def section_of(run: Callable[[CheckSettings], Finding], expected: Verdict = Verd
     return section
 
 
-@pytest.mark.parametrize("arguments", [["P2.10"], ["p2.10"], ["--claim", " P2.10 "], ["--claim", "P2.10,p2.10"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["P2.10"],
+        ["p2.10"],
+        ["--claim", " P2.10 "],
+        ["--claim", "P2.10,p2.10"],
+        ["--claim", "P2.10", "--claim", "p2.10"],
+    ],
+)
 def test_a_claim_is_named_in_several_ways(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(arguments) == 0
     assert capsys.readouterr().out.startswith("P2.10 ")
@@ -171,3 +186,11 @@ def test_a_table_is_put_into_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     notes.write_text(f"head\n{NOTES_BEGIN}\n{NOTES_END}\ntail\n")
     assert exit_code(["--notes", str(notes), "--workers", "1"]) == 0
     assert "| T.1 | A test. | here | certificate | TRUE, certified | d = 2 |" in notes.read_text()
+
+
+def test_a_reader_that_has_had_enough_is_no_failed_claim() -> None:
+    command = f"{sys.executable} -m analysis check --list | head -n 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("P1.1 ")
+    assert done.returncode in (0, 141)
+    assert done.stderr == ""

@@ -9,7 +9,7 @@ import pytest
 import sympy
 
 from proofs_check import abstract
-from proofs_check.claim import CheckSettings, EvidenceKind, Finding, Verdict
+from proofs_check.claim import CheckSettings, EvidenceKind, Finding, RefutedError, Verdict
 from proofs_check.derivation import (
     AbstractSpace,
     ComponentSpace,
@@ -159,3 +159,34 @@ def test_a_statement_that_turns_out_true_is_not_refuted() -> None:
     (piece,) = refute(wrong_transpose)
     with pytest.raises(AssertionError, match="the two sides differ by"):
         piece.run(CheckSettings())
+
+
+def half_broken(step: Derivation) -> None:
+    wrong_transpose(step)
+    x = step.space.vector("x")
+    step.claimed("x and 2x", x, 2 * x)
+
+
+def slip(step: Derivation) -> None:
+    lengths(step)
+    x = step.space.vector("x")
+    step.claimed("x and 2x", x, 2 * x)
+
+
+def test_only_the_claimed_equality_refutes() -> None:
+    (piece,) = refute(slip)
+    with pytest.raises(RefutedError, match=r"^x and 2x: the two sides differ by"):
+        piece.run(CheckSettings())
+    (piece,) = refute(half_broken)
+    with pytest.raises(AssertionError) as caught:
+        piece.run(CheckSettings())
+    assert not isinstance(caught.value, RefutedError)
+
+
+def test_a_derivation_that_checks_nothing_proves_nothing() -> None:
+    for piece in prove(lambda step: step.remark("It is so.")):
+        with pytest.raises(RuntimeError, match="checks nothing"):
+            piece.run(CheckSettings())
+    _, components = prove(lengths, dims=())
+    with pytest.raises(RuntimeError, match="checks nothing"):
+        components.run(CheckSettings())

@@ -71,3 +71,23 @@ def test_what_it_cannot_decide_it_says() -> None:
         is_zero(2**x)
     with pytest.raises(ZeroDivisionError):
         is_zero(sympy.Pow(sympy.Add(x, sympy.Mul(-1, x, evaluate=False), evaluate=False), -1, evaluate=False))
+
+
+@pytest.mark.parametrize(
+    ("expression", "point"),
+    [
+        (sympy.sqrt(y / x) - sympy.sqrt(x * y) / x, {x: -2, y: -3}),
+        (sympy.sqrt(x / (1 - x)) + sympy.sqrt(-x / (x - 1)), {x: sympy.Rational(1, 2)}),
+    ],
+)
+def test_a_root_of_a_quotient_of_unknown_sign_is_left_alone(expression: sympy.Expr, point: dict[str, object]) -> None:
+    # √(n/d) = √(nd)/d holds for d > 0 only: these vanish for one sign and not for the other.
+    assert expression.subs(point).evalf() != 0
+    with pytest.raises(UnsupportedError, match="sign"):
+        is_zero(expression)
+
+
+def test_a_root_of_a_quotient_of_known_sign_is_decided() -> None:
+    p = sympy.Symbol("p", positive=True)
+    assert is_zero(sympy.sqrt(x**2 / p) - sympy.sqrt(x**2 * p) / p)
+    assert is_zero(sympy.sqrt((x**2 + y**2) / (1 + z**2) ** 2) - r / (1 + z**2))

@@ -9,9 +9,6 @@ _NO_GRADIENT = "the action carries no gradient, and the product is 0 anyway: onl
 _KEPT = "silent transitions that are not left out add 0 to loss and gradient"
 
 EQUIVALENT: dict[str, str] = {
-    "gradient_feedback:GradientFeedback.reduced_residuals: inner(action, action) -> _stopped(inner(action, action))": (
-        _NO_GRADIENT
-    ),
     "no_reward_gradient:NoRewardGradient.reduced_residuals: inner(action, action) -> _stopped(inner(action, action))": (
         _NO_GRADIENT
     ),

@@ -29,7 +29,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
 """What is mutated, and the sections of the ledger that should notice, the likeliest first; then come the others."""
 
 CLAIM_MODULES = ("proofs_check.proposition1", "proofs_check.proposition2", "proofs_check.slips")
-"""Here only the two sides of stated equalities are mutated: the claims' own formulas."""
+"""Here only the two sides of stated equalities are mutated: the claims' own formulas. Not those that a refutation
+leads to: what is expected to be false stays false. The steps on the way to them are."""
 
 
 @dataclass(frozen=True)
@@ -149,12 +150,14 @@ def _formulas(tree: ast.Module, claims_only: bool) -> Iterator[_Formula]:
     def visit(
         node: ast.AST, place: tuple[str, ...], names: set[str], wanted: bool
     ) -> Iterator[tuple[str, ast.AST, set[str]]]:
-        if isinstance(node, ast.Raise | ast.Assert | ast.Import | ast.ImportFrom | ast.AnnAssign):
+        if isinstance(node, ast.Raise | ast.Assert | ast.Import | ast.ImportFrom):
+            return
+        if isinstance(node, ast.AnnAssign):
+            if node.value is not None:
+                yield from visit(node.value, place, names, wanted)
             return
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
             if isinstance(node, ast.FunctionDef):
-                if any("refutation" in ast.unparse(d) for d in node.decorator_list):
-                    return  # a statement that is expected to be false stays false
                 if node.name in _PLUMBING:
                     return
                 names = {a.arg for a in [*node.args.args, *node.args.kwonlyargs]}
@@ -167,8 +170,8 @@ def _formulas(tree: ast.Module, claims_only: bool) -> Iterator[_Formula]:
             for side in node.args[1:]:
                 yield from visit(side, place, names, True)
             return
-        if wanted and place:
-            yield ".".join(place), node, names
+        if wanted:
+            yield ".".join(place) or "module", node, names
         children = list(ast.iter_child_nodes(node))
         if isinstance(node, ast.Subscript):
             children = [node.value]  # an index is no formula
@@ -190,6 +193,8 @@ def mutants_of(module: str) -> list[Mutant]:
         for kind, new in _alternatives(node, names):
             if ast.unparse(new) == ast.unparse(node):
                 continue  # equal arguments, swapped
+            if kind == "stopped gradient" and module in CLAIM_MODULES:
+                continue  # symbols have no gradients to stop
             changed = ast.fix_missing_locations(_Replace(node, copy.deepcopy(new)).visit(_copy_around(tree, node)))
             mutant = Mutant(
                 module,

@@ -55,6 +55,4 @@ class GradientFeedback(Construction):
 
     def reduced_residuals(self, observation: Any, action: Any, next_observation: Any) -> ReducedResiduals:
         """E = (Ũa − (s' − s))/(1−γ): d equations a transition; the Bellman residual gᵀe is one."""
-        displacement = next_observation - observation
-        ones = inner(action, action) * 0 + 1
-        return ReducedResiduals(weight=ones / (1 - self.discount), inputs=action, outputs=displacement)
+        return ReducedResiduals(weight=1 / (1 - self.discount), inputs=action, outputs=next_observation - observation)
