@@ -14,7 +14,7 @@ test: $(STAMP)
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -n auto -m slow
 
-# Every formula changed in one place at a time: which claim notices which change (about 20 minutes on two cores).
+# The formulas changed in one place at a time: which claim notices which change (about half an hour on two cores).
 mutants: $(STAMP)
 	cd tests && ../$(BIN)/python -m mutants
 

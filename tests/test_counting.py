@@ -11,7 +11,8 @@ import pytest
 from proofs_check import counting
 from proofs_check import identifiability as counts
 from proofs_check.claim import CheckSettings, ClaimResult, EvidenceKind, Strength, Verdict
-from proofs_check.counting import certificates, global_solutions
+from proofs_check.counting import certificates, global_solutions, local_rank
+from proofs_check.counting.section import covered
 from proofs_check.solution_count import Solutions
 
 QUICK = CheckSettings(max_dim=16)
@@ -71,6 +72,10 @@ PLANTED = [
     ("C.14", "shared_goals_threshold", lambda group, dim, k: dim - 1 if k >= dim - 1 else None),
     ("C.16", "projected_threshold", lambda learner, dim, k: dim - 1 if learner == "reengage" else dim),
     ("C.22", "useful_transitions_needed", lambda learner, group, dim: dim),
+    ("C.8", "useful_transitions_needed", lambda learner, group, dim: dim - 1),
+    ("C.8", "prediction_label", lambda construction, group, learner: "d-1" if "grad" in construction else "2d-2"),
+    ("C.14", "shared_goals_threshold", lambda group, dim, k: dim - 1 if k >= dim else dim if k == dim - 1 else None),
+    ("C.16", "projected_threshold", lambda learner, dim, k: dim if learner == "reengage" else dim * k - k + 1),
 ]
 
 
@@ -91,6 +96,10 @@ def test_wrong_formulas_are_refuted(id: str, name: str, wrong: object, monkeypat
         ("C.18", "symmetric", {"gradient_threshold": lambda dim: dim - 1}),
         ("C.18", "householder", {"gradient_threshold": lambda dim: 2}),
         ("C.19", "all", {"affine": False}),
+        ("C.17", "symmetric", {"affine": False}),
+        ("C.17", "permutation", {"dimension": lambda dim: 5}),
+        ("C.18", "permutation", {"gradient_threshold": lambda dim: 3}),
+        ("C.18", "o", {"gradient_threshold": lambda dim: dim - 1}),
     ],
 )
 def test_wrong_class_counts_are_refuted(
@@ -110,6 +119,28 @@ def test_a_count_that_is_wrong_is_refuted(monkeypatch: pytest.MonkeyPatch) -> No
         with pytest.raises(AssertionError, match="computed"):
             CLAIMS[id].evidence[0].run(QUICK)
     global_solutions.solutions_of_instances.cache_clear()
+
+
+@pytest.mark.parametrize("id", ["C.23", "C.24", "C.25"])
+def test_nothing_counted_certifies_nothing(id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(global_solutions, "INSTANCES", {})
+    monkeypatch.setattr(global_solutions, "SEARCHES", {})
+    global_solutions.solutions_of_instances.cache_clear()
+    assert check(id).verdict is Verdict.UNKNOWN
+    global_solutions.solutions_of_instances.cache_clear()
+
+
+def test_the_visited_cases_are_the_intended_ones() -> None:
+    assert covered([2, 3, 4, 5, 16], [16, 2, 3, 4, 5]) == "d = 2 … 5, 16"
+    assert covered([(2, "a"), (3, "a")], [(3, "a"), (2, "a")]) == "d = 2, 3"
+    for visited, intended in (([], []), ([], [2]), ([2], [2, 3]), ([2, 3], [2])):
+        with pytest.raises(RuntimeError, match="cases"):
+            covered(visited, intended)
+
+
+@pytest.mark.parametrize(("max_dim", "large"), [(8, []), (16, [16]), (48, [16, 32, 48]), (128, [16, 32, 64, 128])])
+def test_large_dimensions_end_at_the_largest(max_dim: int, large: list[int]) -> None:
+    assert local_rank._large_dims(CheckSettings(max_dim=max_dim)) == large
 
 
 # --- the formulas of the identifiability module ------------------------------------------------------------

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import sympy
 
 from proofs_check import exact_rank as er
+from proofs_check import identifiability as counts
 from proofs_check.claim import CheckSettings
-from proofs_check.counting.section import assert_same, generator
+from proofs_check.counting.section import assert_same, generator, require
 from proofs_check.solution_count import (
     Equations,
     Solutions,
@@ -17,7 +20,9 @@ from proofs_check.solution_count import (
 )
 
 __all__ = [
+    "another_solution",
     "assert_another",
+    "assert_predicted",
     "count_genuine",
     "count_orthogonal",
     "count_unseen",
@@ -63,16 +68,63 @@ def reflection(normal: er.Integers) -> er.Integers:
 def normals(vectors: er.Integers, count: int) -> er.Integers:
     """``count`` integer vectors, independent and orthogonal to the given ones."""
     found = er.integer_nullspace(vectors)
-    assert len(found) >= count, f"{len(found)} normals instead of {count}"
+    require(len(found) >= count, f"{len(found)} normals instead of {count}")
     return found
 
 
 def assert_another(V: er.Integers, U: er.Integers, determinant: int, where: str) -> None:
     """V is orthogonal over Q, has that determinant, and is not U."""
     identity = er.rationals(np.eye(len(V), dtype=np.int64))
-    assert not (V @ V.T - identity).any(), f"{where}: not orthogonal"
-    assert_same(sympy.Matrix(V.tolist()).det(method="domain-ge"), determinant, f"{where}, determinant")
-    assert (V != U).any(), f"{where}: it is U"
+    require(not (V @ V.T - identity).any(), f"{where}: not orthogonal")
+    found = sympy.Matrix(V.tolist()).det(method="domain-ge")
+    require(found == determinant, f"{where}: determinant {found} instead of {determinant}")
+    require((V != U).any(), f"{where}: it is U")
+
+
+def another_solution(U: er.Integers, goals: er.Integers, actions: er.Integers, group: str) -> er.Integers | None:
+    """A matrix of the group other than U with the same gᵀVa for all pairs of these goals and actions.
+
+    It is U with one reflection, or two that make a rotation, across the goals or across the actions.
+
+    Returns:
+        None where the goals and actions leave too few directions for that.
+    """
+    left, right = er.integer_nullspace(goals), er.integer_nullspace(actions)
+    if group == "o" and len(right):
+        other, determinant = U @ reflection(right[0]), -1
+    elif group == "o" and len(left):
+        other, determinant = reflection(left[0]) @ U, -1
+    elif len(right) > 1:
+        other, determinant = U @ reflection(right[0]) @ reflection(right[0] + right[1]), 1
+    elif len(left) > 1:
+        other, determinant = reflection(left[0]) @ reflection(left[0] + left[1]) @ U, 1
+    elif len(left) and len(right):
+        other, determinant = reflection(left[0]) @ U @ reflection(right[0]), 1
+    else:
+        return None
+    where = f"d = {len(U)}, {len(goals)} goals, {len(actions)} actions, on {group.upper()}(d)"
+    assert_another(other, U, determinant, where)
+    require((goals @ other @ actions.T == goals @ U @ actions.T).all(), f"{where}: it is no solution")
+    return other
+
+
+def assert_predicted(learner: str, group: str, dim: int, useful: int) -> None:
+    """All that is predicted of a learner follows from the smallest number of useful transitions, as computed.
+
+    In Proposition 1 every transition is useful, in Proposition 2 the first, the third and so on, C.22.
+    """
+    where = f"{learner} on {group.upper()}(d), d = {dim}"
+    assert_same(useful, counts.useful_transitions_needed(learner, group, dim), f"{where}: useful transitions")
+    alternating = next(num for num in range(2 * useful + 1) if len(range(0, num, 2)) == useful)
+    values = {"d": sympy.Integer(dim), "D": sympy.Integer(len(np.triu_indices(dim, 1)[0]))}
+    for construction, length in (("gradient-feedback", useful), ("no-reward-gradient", alternating)):
+        assert_same(length, counts.transitions_for_useful(construction, useful), f"{where}, {construction}: length")
+        assert_same(
+            length, counts.predicted_threshold(construction, group, learner, dim), f"{where}, {construction}: threshold"
+        )
+        label = counts.prediction_label(construction, group, learner) or "nan"
+        written = sympy.sympify(re.sub(r"(\d)([dD])", r"\1*\2", label), locals=values)
+        assert_same(length, written, f"{where}, {construction}: the label {label}")
 
 
 def draw_data(rng: np.random.Generator, num: int, dim: int) -> er.Residues:
@@ -92,5 +144,5 @@ def count_orthogonal(
 ) -> Solutions:
     """Solutions for a random rational U, all of them genuine and simple."""
     found = count_genuine(orthogonal_equations(random_rotation(dim, rng), goals, actions, reflected))
-    assert found.simple, f"d = {dim}: multiple solutions, the point is not generic"
+    require(found.simple, f"d = {dim}: multiple solutions, the point is not generic")
     return found

@@ -13,7 +13,7 @@ import sympy
 from proofs_check import exact_rank as er
 from proofs_check import identifiability as counts
 from proofs_check.claim import CheckSettings, Finding, Verdict
-from proofs_check.counting.certificates import count_genuine, draw_data, normals
+from proofs_check.counting.certificates import another_solution, count_genuine, draw_data, normals
 from proofs_check.counting.section import (
     CERTIFICATE,
     DIMS,
@@ -22,7 +22,9 @@ from proofs_check.counting.section import (
     SECTION,
     SHARPER,
     assert_same,
+    covered,
     generator,
+    require,
 )
 from proofs_check.solution_count import Equations, Solutions, low_rank_line
 
@@ -36,6 +38,10 @@ def _class_cases(dims: Iterable[int]) -> Iterator[tuple[str, counts.ClassCounts,
                 yield name, entry, dim
 
 
+def _pairs() -> list[tuple[int, str]]:
+    return [(dim, name) for dim in _CLASS_DIMS for name, entry in counts.CLASS_COUNTS.items() if entry.allows(dim)]
+
+
 @SECTION.check(
     "17",
     "Every class of dimension M: N generic scalars gᵀUa have a differential of rank min(N, M).",
@@ -47,19 +53,37 @@ def _class_cases(dims: Iterable[int]) -> Iterator[tuple[str, counts.ClassCounts,
     note="Permutations have no tangent vectors: M = 0.",
 )
 def _class_ranks(settings: CheckSettings) -> Finding:
-    steps = []
+    steps, visited = [], []
     for name, entry, dim in _class_cases(_CLASS_DIMS):
         rng, size = generator(settings, dim, 17), entry.dimension(dim)
         actions, goals = er.draw_vectors(rng, max(size, dim) + 2, dim), er.draw_vectors(rng, max(size, dim) + 2, dim)
-        assert_same(er.rank(actions[:dim]), dim, f"{entry.name}, d = {dim}: rank of d actions")
+        require(er.rank(actions[:dim]) == dim, f"{entry.name}, d = {dim}: the actions are dependent")
         images = er.class_images(name, actions, rng)
         assert_same(er.rank(er.image_rows(images[:dim])), size, f"{entry.name}, d = {dim}: independent tangent vectors")
         found = er.leading_ranks(er.scalar_rows(images, goals))
         assert_same(
             found, [min(num, size) for num in range(len(found))], f"{entry.name}, d = {dim}: ranks for N = 0, 1, …"
         )
+        elsewhere = er.class_images(name, actions[:dim], rng)
+        tangents = [er.image_rows(part[:dim]) for part in (images, elsewhere)]
+        affine = er.rank(np.concatenate(tangents, axis=1)) == er.rank(tangents[0]) == er.rank(tangents[1])
+        assert_same(affine, entry.affine, f"{entry.name}, d = {dim}: whether the tangent space is the same elsewhere")
+        beyond = 0 if affine else 1  # affine: the equations are linear; otherwise C.20, C.25
+        assert_same(
+            found.index(size) + beyond,
+            entry.scalar_threshold(dim),
+            f"{entry.name}, d = {dim}: scalars that determine U",
+        )
+        visited.append((dim, name))
         steps.append(f"{entry.name}, d = {dim}: M = {size}, ranks for N = 0 … {len(found) - 1}")
-    return Finding(Verdict.TRUE, f"{len(steps)} pairs of class and d = 3, 4, 6, all N ≤ M + 2", tuple(steps))
+    for dim in _CLASS_DIMS:
+        entry = counts.CLASS_COUNTS["permutation"]
+        assert_same(
+            (0, False), (entry.dimension(dim), entry.affine), f"permutations, d = {dim}: a finite set, not one point"
+        )
+        visited.append((dim, "permutation"))
+    scope = f"{len(visited)} pairs of class and {covered(visited, _pairs())}, all N ≤ M + 2"
+    return Finding(Verdict.TRUE, scope, tuple(steps))
 
 
 def _low_rank_twin(settings: CheckSettings, rank: int, dim: int) -> None:
@@ -88,18 +112,27 @@ def _low_rank_twin(settings: CheckSettings, rank: int, dim: int) -> None:
     note="What is certified is local, the rank. By hand that local is global here: affine classes have linear "
     "equations; for blocks and U(d/2) the fibre is U times the connected group SO(b − N)^{d/b} or U(d/2 − N), trivial "
     "when its dimension is 0; for reflections a − Ua is a multiple of v; rank p: d images fix any matrix. On O(d) rank "
-    "M is reached at d − 1, one before U is known, C.8.",
+    "M is reached at d − 1, where a reflection is another solution, C.8.",
 )
 def _class_gradients(settings: CheckSettings) -> Finding:
-    steps = []
+    steps, visited = [], []
     for name, entry, dim in _class_cases(_CLASS_DIMS):
         rng, size = generator(settings, dim, 18), entry.dimension(dim)
-        images = er.class_images(name, er.draw_vectors(rng, dim, dim), rng)
+        actions = er.draw_vectors(rng, dim, dim)
+        images = er.class_images(name, actions, rng)
         first = er.leading_ranks(er.image_rows(images))[::dim].index(size)
-        assert_same(first + (name == "o"), entry.gradient_threshold(dim), f"{entry.name}, d = {dim}")
+        enough = first
+        if name in ("so", "o"):
+            U, every_goal = er.rational_rotation(er.random_skew(rng, dim, bound=2)), np.eye(dim, dtype=np.int64)
+            while another_solution(U, every_goal, actions[:enough], name) is not None:
+                enough += 1
+        assert_same(enough, entry.gradient_threshold(dim), f"{entry.name}, d = {dim}")
+        assert_same(entry.scalar_threshold(dim) / enough, entry.gain(dim), f"{entry.name}, d = {dim}: gain")
+        visited.append((dim, name))
         if name.startswith("rank-"):
             _low_rank_twin(settings, int(name.removeprefix("rank-")), dim)
-        steps.append(f"{entry.name}, d = {dim}: rank M = {size} first at N = {first}")
+        another = f"; another solution up to N = {enough - 1}" if enough > first else ""
+        steps.append(f"{entry.name}, d = {dim}: rank M = {size} first at N = {first}{another}")
     for dim in _CLASS_DIMS:
         a = er.draw_vectors(generator(settings, dim, 18, 1), 1, dim)[0] + 100 * np.arange(dim)
         distinct = {tuple(a[list(order)]) for order in permutations(range(dim))}
@@ -108,8 +141,11 @@ def _class_gradients(settings: CheckSettings) -> Finding:
             len(list(permutations(range(dim)))),
             f"permutations, d = {dim}: images of one action",
         )
+        entry = counts.CLASS_COUNTS["permutation"]
+        assert_same((1, 1.0), (entry.gradient_threshold(dim), entry.gain(dim)), f"permutations, d = {dim}: thresholds")
+        visited.append((dim, "permutation"))
         steps.append(f"permutations, d = {dim}: one action has {len(distinct)} different images")
-    return Finding(Verdict.TRUE, f"{len(steps)} pairs of class and d = 3, 4, 6", tuple(steps))
+    return Finding(Verdict.TRUE, f"{len(visited)} pairs of class and {covered(visited, _pairs())}", tuple(steps))
 
 
 @SECTION.check(
@@ -122,7 +158,7 @@ def _class_gradients(settings: CheckSettings) -> Finding:
     assumptions=GENERIC[1:],
 )
 def _least_squares(settings: CheckSettings) -> Finding:
-    steps = []
+    steps, visited = [], []
     entry = counts.CLASS_COUNTS["all"]
     for dim in DIMS:
         rng = generator(settings, dim, 19)
@@ -134,8 +170,9 @@ def _least_squares(settings: CheckSettings) -> Finding:
         assert_same(
             (entry.scalar_threshold(dim), entry.gradient_threshold(dim)), (dim**2, dim), f"d = {dim}, the table"
         )
+        visited.append(dim)
         steps.append(f"d = {dim}: full rank {dim**2} first at N = {dim**2} and N = {dim}")
-    return Finding(Verdict.TRUE, "d = 2 … 8, all N ≤ d² + 1 and d + 1", tuple(steps))
+    return Finding(Verdict.TRUE, f"{covered(visited, DIMS)}, all N ≤ d² + 1 and d + 1", tuple(steps))
 
 
 def _householder_equations(rng: np.random.Generator, dim: int, num: int) -> Equations:
@@ -171,6 +208,16 @@ def _planar_block_equations(rng: np.random.Generator, blocks: int, num: int) -> 
     return Equations(polynomials, variables, sympy.Integer(1), degree=None)
 
 
+_COUNTED: list[tuple[str, int, Callable[[np.random.Generator, int], Equations]]] = [
+    ("householder", 2, lambda rng, num: _householder_equations(rng, 2, num)),
+    ("householder", 3, lambda rng, num: _householder_equations(rng, 3, num)),
+    ("householder", 4, lambda rng, num: _householder_equations(rng, 4, num)),
+    ("so2-blocks", 4, lambda rng, num: _planar_block_equations(rng, 2, num)),
+    ("so2-blocks", 6, lambda rng, num: _planar_block_equations(rng, 3, num)),
+]
+"""Classes whose solutions are counted, d, and their equations."""
+
+
 @SECTION.check(
     "20",
     "Reflections, blocks and permutations: at N = M another real solution, an even number in all, and none at M + 1.",
@@ -184,32 +231,39 @@ def _planar_block_equations(rng: np.random.Generator, blocks: int, num: int) -> 
     "SO(2). Affine classes: M linear equations, C.17.",
 )
 def _class_solutions(settings: CheckSettings) -> Finding:
-    makers: list[tuple[str, int, Callable[[np.random.Generator, int], Equations]]] = [
-        ("Householder reflections, d = 2", 1, lambda rng, num: _householder_equations(rng, 2, num)),
-        ("Householder reflections, d = 3", 2, lambda rng, num: _householder_equations(rng, 3, num)),
-        ("Householder reflections, d = 4", 3, lambda rng, num: _householder_equations(rng, 4, num)),
-        ("SO(2) blocks, d = 4", 2, lambda rng, num: _planar_block_equations(rng, 2, num)),
-        ("SO(2) blocks, d = 6", 3, lambda rng, num: _planar_block_equations(rng, 3, num)),
-    ]
-    steps = []
-    for place, (text, size, make) in enumerate(makers):
+    steps, visited = [], []
+    for place, (name, dim, make) in enumerate(_COUNTED):
+        entry = counts.CLASS_COUNTS[name]
+        text, size = f"{entry.name}, d = {dim}", entry.dimension(dim)
         for attempt in range(2):
             rng = generator(settings, place, attempt, 20)
             at, beyond = count_genuine(make(rng, size)), count_genuine(make(rng, size + 1))
-            assert at.simple, f"{text}: multiple solutions, the point is not generic"
+            require(at.simple, f"{text}: multiple solutions, the point is not generic")
             assert at.real >= 2, f"{text}, N = M: U is alone"
             assert_same(at.real % 2, 0, f"{text}, N = M: parity")
             assert_same(beyond, Solutions(1, 1, True), f"{text}, N = M + 1")
+            assert_same(size + 1, entry.scalar_threshold(dim), f"{text}: scalars that determine U")
+            visited.append((dim, name))
             steps.append(f"{text}: {at.complex} complex solutions, {at.real} real, at N = {size}; 1 at {size + 1}")
     for dim in _CLASS_DIMS:
         rng = generator(settings, dim, 20)
         g, a = rng.integers(1, 10**6, size=(2, dim))
         values = {int(g @ a[list(order)]) for order in permutations(range(dim))}
         assert_same(len(values), len(list(permutations(range(dim)))), f"permutations, d = {dim}: different scalars")
+        entry = counts.CLASS_COUNTS["permutation"]
+        assert_same(1, entry.scalar_threshold(dim), f"permutations, d = {dim}: scalars that determine U")
+        visited.append((dim, "permutation"))
         steps.append(f"permutations, d = {dim}: one scalar tells all {len(values)} apart")
-    return Finding(
-        Verdict.TRUE, "reflections d = 2, 3, 4; SO(2) blocks d = 4, 6; permutations d = 3, 4, 6", tuple(steps)
-    )
+    intended = [(dim, name) for name, dim, _ in _COUNTED] + [(dim, "permutation") for dim in _CLASS_DIMS]
+    scopes = [
+        f"{text} {covered([c for c in visited if c[1] == name], [c for c in intended if c[1] == name])}"
+        for name, text in (
+            ("householder", "reflections"),
+            ("so2-blocks", "SO(2) blocks"),
+            ("permutation", "permutations"),
+        )
+    ]
+    return Finding(Verdict.TRUE, "; ".join(scopes), tuple(steps))
 
 
 @cache
@@ -218,8 +272,9 @@ def _low_rank_counts(seed: int) -> list[tuple[Any, Any, int, int]]:
     found = []
     for attempt in range(80):
         X, C, polynomial = low_rank_line(3, np.random.default_rng((seed, attempt, 21)))
-        assert polynomial.eval(0) == 0, "X is not singular"
-        assert sympy.gcd(polynomial, polynomial.diff()).degree() == 0, "multiple roots, the point is not generic"
+        require(polynomial.eval(0) == 0, "X is not singular")
+        simple = sympy.gcd(polynomial, polynomial.diff()).degree() == 0
+        require(simple, "multiple roots, the point is not generic")
         found.append((X, C, int(polynomial.degree()), int(polynomial.count_roots())))
     return found
 
@@ -257,14 +312,17 @@ def _low_rank_always(settings: CheckSettings) -> Finding:
 def _low_rank_corrected(settings: CheckSettings) -> Finding:
     found = _low_rank_counts(settings.seed)
     tally = {count: sum(real == count for *_, real in found) for count in (1, 3)}
-    assert all(degree == 3 for _, _, degree, _ in found), "a determinant of lower degree"
+    require(found and all(degree == 3 for _, _, degree, _ in found), "a determinant of lower degree")
     assert min(tally.values()) > 0, f"numbers of real roots: {tally}"
     planar = [low_rank_line(2, generator(settings, attempt, 22))[2] for attempt in range(12)]
-    assert all(p.degree() == 2 for p in planar), "a determinant of lower degree"
+    require(all(p.degree() == 2 for p in planar), "a determinant of lower degree")
     assert_same([int(p.count_roots()) for p in planar], [2] * 12, "d = 2, p = 1, N = 3: real roots")
     rng = generator(settings, 23)
     rows = np.einsum("ni,nj->nij", er.draw_vectors(rng, 9, 3), er.draw_vectors(rng, 9, 3)).reshape(9, 9)
     assert_same(er.rank(rows), 9, "d = 3, N = 9: rank of the linear equations")
+    for dim, rank in ((3, 2), (2, 1)):
+        predicted = counts.low_rank(rank).scalar_threshold(dim)
+        assert_same(dim**2, predicted, f"d = {dim}, p = {rank}: scalars that determine every X")
     steps = (
         f"d = 3, p = 2, N = 8: of {len(found)} instances {tally[1]} have X alone and {tally[3]} two others",
         "d = 2, p = 1, N = 3: 12 instances, each with one other",

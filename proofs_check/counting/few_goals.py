@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import sympy
 
@@ -9,6 +11,7 @@ from proofs_check import exact_rank as er
 from proofs_check import identifiability as counts
 from proofs_check.claim import CheckSettings, Finding, Verdict
 from proofs_check.counting.certificates import (
+    another_solution,
     assert_another,
     count_orthogonal,
     count_unseen,
@@ -24,7 +27,9 @@ from proofs_check.counting.section import (
     SECTION,
     SHARPER,
     assert_same,
+    covered,
     generator,
+    require,
 )
 from proofs_check.solution_count import Solutions, count_solutions, random_rotation
 
@@ -56,7 +61,7 @@ def _count_dependencies(pulled: er.Integers, actions: er.Integers, where: str) -
     "of the intersection, which has dimension w. That holds at every point where the spans are in general position.",
 )
 def _shared_rank(settings: CheckSettings) -> Finding:
-    steps, cases = [], 0
+    steps, cases, visited = [], 0, []
     for dim in DIMS:
         rng, size, most = generator(settings, dim, 13), counts.rotation_dimension(dim), dim + 2
         pulled, actions = er.draw_vectors(rng, most, dim), er.draw_vectors(rng, most, dim)
@@ -70,9 +75,11 @@ def _shared_rank(settings: CheckSettings) -> Finding:
                     lost = _count_dependencies(pulled[:num_goals], actions[:num], where)
                     assert_same(num * num_goals - lost, rank, f"{where}, rows less dependencies")
             cases += len(found)
+            visited.append((dim, num_goals))
         steps.append(f"d = {dim}: K = 1 … {most}, N = 0 … {most}")
     steps.append("goals or actions beyond d are combinations of the first d, and so are their rows")
-    return Finding(Verdict.TRUE, f"d = 2 … 8; {cases} cases", tuple(steps))
+    scope = covered(visited, [(dim, num_goals) for dim in DIMS for num_goals in range(1, dim + 3)])
+    return Finding(Verdict.TRUE, f"{scope}; {cases} cases", tuple(steps))
 
 
 @SECTION.check(
@@ -87,12 +94,12 @@ def _shared_rank(settings: CheckSettings) -> Finding:
     "K ≥ d and N = d. Sufficiency by hand: K ≥ d goals show Ua, C.8; d transitions show Uᵀg, and C.8 holds for Uᵀ.",
 )
 def _shared_threshold(settings: CheckSettings) -> Finding:
-    steps = []
+    steps, visited = [], []
     for dim in DIMS:
         rng = generator(settings, dim, 14)
         U = er.rational_rotation(er.random_skew(rng, dim, bound=2))
         goals, actions = er.draw_vectors(rng, dim, dim), er.draw_vectors(rng, dim, dim)
-        assert_same((er.rank(goals), er.rank(actions)), (dim, dim), f"d = {dim}: ranks of d goals and d actions")
+        require((er.rank(goals), er.rank(actions)) == (dim, dim), f"d = {dim}: the goals or the actions are dependent")
         (across_goals,), (across_actions,) = normals(goals[: dim - 1], 1), normals(actions[: dim - 1], 1)
         left = reflection(across_goals)
         both = left @ U @ reflection(across_actions)
@@ -108,14 +115,24 @@ def _shared_threshold(settings: CheckSettings) -> Finding:
         turned = reflection(first) @ reflection(first + second) @ U
         assert_another(turned, U, 1, f"d = {dim}, K = d − 2")
         assert (goals[: dim - 2] @ turned == goals[: dim - 2] @ U).all(), f"d = {dim}, K = d − 2: scalars differ"
-        thresholds = [counts.shared_goals_threshold("so", dim, k) for k in range(1, dim + 1)]
-        assert_same(thresholds, [None] * (dim - 2) + [dim, dim - 1], f"d = {dim}: thresholds for K = 1 … d")
+        more_goals = np.vstack([goals, er.draw_vectors(rng, 1, dim)])
+        for group, num_goals in product(("so", "o"), range(1, dim + 2)):
+            last = dim  # the most transitions that leave another solution; fewer leave the same
+            while last >= 0 and another_solution(U, more_goals[:num_goals], actions[:last], group) is None:
+                last -= 1
+            computed = None if last == dim else last + 1
+            predicted = counts.shared_goals_threshold(group, dim, num_goals)
+            assert_same(computed, predicted, f"d = {dim}, K = {num_goals} on {group.upper()}(d): threshold")
+        visited.append(dim)
         steps.append(
             f"d = {dim}: K = N = {dim - 1}: (I − 2mmᵀ)U(I − 2nnᵀ), m ⊥ goals, n ⊥ actions, is another rotation; "
             f"K = {dim - 2}: a rotation across the goals is never seen"
         )
-    return Finding(Verdict.TRUE, "d = 2 … 8", tuple(steps))
+    return Finding(Verdict.TRUE, covered(visited, DIMS), tuple(steps))
 
+
+_SPHERE_DIMS = range(2, 6)
+"""Where the solutions of C.16 are counted for k = 1."""
 
 # --- goals of a lower dimension -----------------------------------------------------------------------------
 
@@ -131,7 +148,7 @@ def _shared_threshold(settings: CheckSettings) -> Finding:
     note="The pulled-back goals UᵀPᵀg fill a k-dimensional subspace; ReenGAGE sees PUa, k coordinates.",
 )
 def _projected_rank(settings: CheckSettings) -> Finding:
-    steps, cases = [], 0
+    steps, cases, visited = [], 0, []
     for dim in DIMS:
         size, rng = counts.rotation_dimension(dim), generator(settings, dim, 15)
         for goal_dim in range(1, dim + 1):
@@ -154,8 +171,10 @@ def _projected_rank(settings: CheckSettings) -> Finding:
                     lost = _count_dependencies(frame, actions[:num], where)
                     assert_same(num * goal_dim - lost, rank, f"{where}, rows less dependencies")
             cases += len(predicted) + len(found)
+            visited.append((dim, goal_dim))
         steps.append(f"d = {dim}: k = 1 … {dim}, DDPG to two rows beyond full rank, ReenGAGE to N = {dim + 2}")
-    return Finding(Verdict.TRUE, f"d = 2 … 8; {cases} cases", tuple(steps))
+    scope = covered(visited, [(dim, goal_dim) for dim in DIMS for goal_dim in range(1, dim + 1)])
+    return Finding(Verdict.TRUE, f"{scope}; {cases} cases", tuple(steps))
 
 
 @SECTION.check(
@@ -171,11 +190,11 @@ def _projected_rank(settings: CheckSettings) -> Finding:
     "d: no gain, the goal's dimension sets it.",
 )
 def _projected_thresholds(settings: CheckSettings) -> Finding:
-    steps = []
+    steps, images, sphere, frames = [], [], [], []
     for dim in DIMS:
         rng = generator(settings, dim, 16)
         U, actions = er.rational_rotation(er.random_skew(rng, dim, bound=2)), er.draw_vectors(rng, dim, dim)
-        assert_same(er.rank(actions), dim, f"d = {dim}: rank of d actions")
+        require(er.rank(actions) == dim, f"d = {dim}: the actions are dependent")
         (normal,) = normals(actions[:-1], 1)
         last = np.eye(dim, dtype=np.int64)[-1]
         other = reflection(last) @ U @ reflection(normal)
@@ -184,9 +203,10 @@ def _projected_thresholds(settings: CheckSettings) -> Finding:
             where = f"d = {dim}, k = {goal_dim}, N = d − 1"
             assert (other[:goal_dim] != U[:goal_dim]).any(), f"{where}: PU is the same"
             assert (other[:goal_dim] @ actions[:-1].T == U[:goal_dim] @ actions[:-1].T).all(), f"{where}: images differ"
-            assert_same(counts.projected_threshold("reengage", dim, goal_dim), dim, where)
+            assert_same(len(actions[:-1]) + 1, counts.projected_threshold("reengage", dim, goal_dim), where)
+            images.append((dim, goal_dim))
         steps.append(f"d = {dim}: a rotation with the same PUa for {dim - 1} actions and another PU, k = 1 … {dim - 1}")
-    for dim in range(2, 6):
+    for dim in _SPHERE_DIMS:
         rng = generator(settings, dim, 16, 1)
         u = random_rotation(dim, rng)[0, :]
         variables = sympy.symbols(f"u1:{dim + 1}")
@@ -196,7 +216,8 @@ def _projected_thresholds(settings: CheckSettings) -> Finding:
             assert_same(
                 count_solutions([sum(x**2 for x in variables) - 1, *linear], variables), wanted, f"d = {dim}, k = 1"
             )
-        assert_same(counts.projected_threshold("ddpg", dim, 1), dim, f"d = {dim}, k = 1")
+        assert_same(dim, counts.projected_threshold("ddpg", dim, 1), f"d = {dim}, k = 1")
+        sphere.append(dim)
         steps.append(f"d = {dim}, k = 1: 2 solutions, both real, at N = {dim - 1}; 1 at N = {dim}")
     for attempt in range(2):
         rng = generator(settings, attempt, 16, 2)
@@ -206,5 +227,11 @@ def _projected_thresholds(settings: CheckSettings) -> Finding:
         assert at.real >= 2, "d = 3, k = 2, N = 3: U is alone"
         assert_same(at.real % 2, 0, "d = 3, k = 2, N = 3: parity")
         assert_same(count_orthogonal(rng, 3, goals, actions), Solutions(1, 1, True), "d = 3, k = 2, N = 4")
+        assert_same(len(goals), counts.projected_threshold("ddpg", 3, 2), "d = 3, k = 2: threshold")
+        frames.append((3, attempt))
         steps.append(f"d = 3, k = 2: {at.complex} complex solutions, {at.real} real, at N = 3; 1 at N = 4")
-    return Finding(Verdict.TRUE, "ReenGAGE d = 2 … 8, k < d; DDPG k = 1, d = 2 … 5, and k = 2, d = 3", tuple(steps))
+    scope = (
+        f"ReenGAGE {covered(images, [(dim, k) for dim in DIMS for k in range(1, dim)])}, k < d; "
+        f"DDPG k = 1, {covered(sphere, _SPHERE_DIMS)}, and k = 2, {covered(frames, [(3, 0), (3, 1)])}"
+    )
+    return Finding(Verdict.TRUE, scope, tuple(steps))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -13,13 +13,15 @@ from proofs_check import exact_rank as er
 from proofs_check import identifiability as counts
 from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, Verdict
 from proofs_check.counting.certificates import (
+    another_solution,
     assert_another,
+    assert_predicted,
     count_orthogonal,
     draw_data,
     normals,
     reflection,
 )
-from proofs_check.counting.section import CERTIFICATE, DIMS, GENERIC, SECTION, assert_same, generator
+from proofs_check.counting.section import CERTIFICATE, DIMS, GENERIC, SECTION, assert_same, covered, generator, require
 from proofs_check.derivation import Derivation
 from proofs_check.solution_count import Solutions, search_rotations
 from toyenvs.algebra import apply, inner, scale
@@ -31,11 +33,11 @@ __all__ = ["INSTANCES", "STARTS", "solutions_of_instances"]
 
 
 def _other_solutions(settings: CheckSettings) -> Finding:
-    steps = []
+    steps, visited = [], []
     for dim in DIMS:
         rng = generator(settings, dim, 8)
         U, actions = er.rational_rotation(er.random_skew(rng, dim, bound=2)), er.draw_vectors(rng, dim, dim)
-        assert_same(er.rank(actions), dim, f"d = {dim}, rank of d actions")
+        require(er.rank(actions) == dim, f"d = {dim}: the actions are dependent")
         (normal,) = normals(actions[: dim - 1], 1)
         mirrored = U @ reflection(normal)
         assert_another(mirrored, U, -1, f"d = {dim}, N = d − 1")
@@ -45,11 +47,19 @@ def _other_solutions(settings: CheckSettings) -> Finding:
             turned = U @ reflection(first) @ reflection(first + slope * second)
             assert_another(turned, U, 1, f"d = {dim}, N = d − 2")
             assert (turned @ actions[: dim - 2].T == U @ actions[: dim - 2].T).all(), f"d = {dim}: images differ"
+        every_goal = np.eye(dim, dtype=np.int64)
+        for group in ("so", "o"):
+            found = [another_solution(U, every_goal, actions[:n], group) is None for n in range(dim + 1)]
+            assert_predicted("reengage", group, dim, found.index(True))
+            for steps_per_goal in (1, 2):
+                predicted = counts.predicted_threshold("gradient-feedback", group, "reengage", dim, steps_per_goal)
+                assert_same(found.index(True), predicted, f"d = {dim}, {group}, {steps_per_goal} steps a goal")
+        visited.append(dim)
         steps.append(
             f"d = {dim}: U(I − 2nnᵀ), n ⊥ {dim - 1} actions, has their images and determinant −1; the rotations "
             f"U(I − 2bbᵀ)(I − 2vvᵀ), v = b + tc, b, c ⊥ {dim - 2} actions, have theirs"
         )
-    return Finding(Verdict.TRUE, "d = 2 … 8", tuple(steps))
+    return Finding(Verdict.TRUE, covered(visited, DIMS), tuple(steps))
 
 
 @SECTION.proof(
@@ -89,8 +99,24 @@ def _reengage_threshold(step: Derivation) -> None:
 INSTANCES = {2: 20, 3: 12}
 """d, and how many random problems are counted there."""
 
-STARTS = 2000
+STARTS = 1000
 """Of each search at d = 4."""
+
+SEARCHES = {1: 6, 2: 3}
+"""Goals a transition, and how many random problems are searched at d = 4."""
+
+
+def _instances(visited: list[tuple[int, int]]) -> str:
+    """The scope of what was counted."""
+    dims = covered(visited, [(dim, place) for dim, instances in INSTANCES.items() for place in range(instances)])
+    each = " and ".join(str(sum(dim == other for other, _ in visited)) for dim in INSTANCES)
+    return f"{dims}; {each} rational instances, both components of O(d)"
+
+
+def _places(found: Sequence[tuple[int, Solutions, Solutions]]) -> list[tuple[int, int]]:
+    """For every entry its d, and its place among those of that d."""
+    dims = [dim for dim, _, _ in found]
+    return [(dim, dims[:k].count(dim)) for k, dim in enumerate(dims)]
 
 
 @cache
@@ -120,12 +146,13 @@ def solutions_of_instances(seed: int, extra: int) -> tuple[tuple[int, Solutions,
 )
 def _degrees(settings: CheckSettings) -> Finding:
     degrees = {2: 2, 3: 8}
-    for dim, rotations, reflections in solutions_of_instances(settings.seed, 0):
+    found = solutions_of_instances(settings.seed, 0)
+    for dim, rotations, reflections in found:
         assert_same(
             (rotations.complex, reflections.complex), (degrees[dim], degrees[dim]), f"d = {dim}, both components"
         )
     steps = tuple(f"d = {dim}: {degrees[dim]} on either component, {n} instances" for dim, n in INSTANCES.items())
-    return Finding(Verdict.TRUE, "d = 2, 3", steps)
+    return Finding(Verdict.TRUE, _instances(_places(found)), steps)
 
 
 def _search(
@@ -140,43 +167,64 @@ def _search(
         yield U, search_rotations(U, goals, actions, rng, starts=starts)
 
 
+def _assert_searched(group: str, num: int, goals_each: int, determined: bool) -> None:
+    """The thresholds at d = 4 are above ``num``, or not, as the search has it."""
+    predicted = counts.relabelled_threshold(group, 4, goals_each)
+    where = f"d = 4, {goals_each} goals each: whether {num} transitions determine U"
+    assert_same(determined, num >= predicted, where)
+    if goals_each == 1:
+        useful = counts.useful_transitions_needed("ddpg", group, 4)
+        assert_same(determined, useful is not None and num >= useful, where)
+
+
+def _searched(visited: list[tuple[int, int, int]]) -> str:
+    """The scope of the searches."""
+    intended = [(4, goals_each, k + 1) for goals_each, instances in SEARCHES.items() for k in range(instances)]
+    return f"sampled: {covered(visited, intended)}, {len(visited)} instances"
+
+
 def _even_at_four(settings: CheckSettings) -> Finding:
     steps = []
-    fewest = STARTS
-    for num, goals_each, instances in ((6, 1, 12), (3, 2, 4)):
+    fewest, visited = STARTS, []
+    for goals_each, instances in SEARCHES.items():
+        num = 6 // goals_each
         tally: dict[int, int] = {}
         for U, search in _search(settings, num, goals_each, instances, STARTS):
             number = len(search.solutions)
             where = f"d = 4, {num} transitions with {goals_each} goals each"
-            assert search.contains(U), f"{where}: U was not found"
+            require(search.contains(U), f"{where}: U was not found")
             assert number >= 2, f"{where}: U is alone"
             fewest = min(fewest, int(search.hits.min()))
             if fewest < 5 or search.smallest_singular.min() < 1e-6:
                 return Finding(Verdict.UNKNOWN, "nothing", (f"{where}: solutions found {search.hits.tolist()} times",))
             assert_same(number % 2, 0, f"{where}: parity of {number} solutions")
             tally[number] = tally.get(number, 0) + 1
+            visited.append((4, goals_each, sum(tally.values())))
+        _assert_searched("so", num, goals_each, determined=False)
         listed = ", ".join(f"{number} in {times}" for number, times in sorted(tally.items()))
         steps.append(f"{num} transitions, {goals_each} goals each: numbers of real solutions {listed} instances")
     steps.append(
         f"{STARTS} starts each; the rarest solution was found {fewest} times, so that one is missed is unlikely"
     )
-    return Finding(Verdict.TRUE, "sampled: d = 4, 16 instances", tuple(steps))
+    return Finding(Verdict.TRUE, _searched(visited), tuple(steps))
 
 
 def _alone_at_four(settings: CheckSettings) -> Finding:
-    steps = []
-    for num, goals_each, instances in ((7, 1, 12), (4, 2, 4)):
-        reached = STARTS
+    steps, visited = [], []
+    for goals_each, instances in SEARCHES.items():
+        num, reached, seen = 6 // goals_each + 1, STARTS, 0
         for U, search in _search(settings, num, goals_each, instances, STARTS):
             where = f"d = 4, {num} transitions with {goals_each} goals each"
-            assert search.contains(U), f"{where}: U was not found"
+            require(search.contains(U), f"{where}: U was not found")
             assert_same(len(search.solutions), 1, f"{where}: solutions")
-            reached = min(reached, int(search.hits.min()))
+            reached, seen = min(reached, int(search.hits.min())), seen + 1
+            visited.append((4, goals_each, seen))
+        _assert_searched("so", num, goals_each, determined=True)
         steps.append(
             f"{num} transitions, {goals_each} goals each, {instances} instances: U and nothing else, found by "
             f"{reached} or more of {STARTS} starts"
         )
-    return Finding(Verdict.TRUE, "sampled: d = 4, 16 instances", tuple(steps))
+    return Finding(Verdict.TRUE, _searched(visited), tuple(steps))
 
 
 @SECTION.check(
@@ -194,12 +242,17 @@ def _alone_at_four(settings: CheckSettings) -> Finding:
 )
 def _others_at_dimension(settings: CheckSettings) -> Finding:
     tally: dict[int, list[int]] = {dim: [] for dim in INSTANCES}
-    for dim, rotations, reflections in solutions_of_instances(settings.seed, 0):
+    found = solutions_of_instances(settings.seed, 0)
+    for dim, rotations, reflections in found:
         assert rotations.real >= 2, f"d = {dim}, N = D: U is alone"
         assert_same((rotations.real % 2, reflections.real % 2), (0, 0), f"d = {dim}, N = D: parity on both components")
         tally[dim].append(rotations.real)
-    steps = tuple(f"d = {dim}: numbers of real rotations {found}" for dim, found in tally.items())
-    return Finding(Verdict.TRUE, "d = 2, 3; 20 and 12 rational instances, both components of O(d)", steps)
+        for group in ("so", "o"):
+            more = counts.useful_transitions_needed("ddpg", group, dim)
+            where = f"d = {dim}, {group}: whether D transitions determine U"
+            assert_same(False, more is not None and counts.rotation_dimension(dim) >= more, where)
+    steps = tuple(f"d = {dim}: numbers of real rotations {numbers}" for dim, numbers in tally.items())
+    return Finding(Verdict.TRUE, _instances(_places(found)), steps)
 
 
 @SECTION.check(
@@ -216,8 +269,13 @@ def _others_at_dimension(settings: CheckSettings) -> Finding:
     "have codimension at least N − M: at N = M + 1 they are a null set.",
 )
 def _alone_beyond_dimension(settings: CheckSettings) -> Finding:
-    for dim, rotations, reflections in solutions_of_instances(settings.seed, 1):
+    found = solutions_of_instances(settings.seed, 1)
+    for dim, rotations, reflections in found:
         assert_same(rotations, Solutions(1, 1, True), f"d = {dim}, N = D + 1, rotations")
         assert_same(reflections, Solutions(0, 0, True), f"d = {dim}, N = D + 1, the other component")
+        for group in ("so", "o"):
+            num = counts.rotation_dimension(dim) + 1
+            assert_predicted("ddpg", group, dim, num)
+            assert_same(num, counts.CLASS_COUNTS[group].scalar_threshold(dim), f"d = {dim}, {group}: scalars")
     steps = tuple(f"d = {dim}, N = D + 1: {n} instances, U is the one solution over C" for dim, n in INSTANCES.items())
-    return Finding(Verdict.TRUE, "d = 2, 3; 20 and 12 rational instances, both components of O(d)", steps)
+    return Finding(Verdict.TRUE, _instances(_places(found)), steps)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import combinations
 from typing import Any
 
@@ -12,7 +11,7 @@ import sympy
 from proofs_check import exact_rank as er
 from proofs_check import identifiability as counts
 from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, Verdict
-from proofs_check.counting.certificates import count_unseen, rotation_and_goals
+from proofs_check.counting.certificates import assert_predicted, count_unseen, rotation_and_goals
 from proofs_check.counting.section import (
     CERTIFICATE,
     DIMS,
@@ -21,6 +20,7 @@ from proofs_check.counting.section import (
     SECTION,
     SHARPER,
     assert_same,
+    covered,
     generator,
 )
 from proofs_check.derivation import Derivation
@@ -47,7 +47,8 @@ def _differentials(step: Derivation, construction: Construction, state: Any, wei
     space = step.space
     U, omega, a, g = space.orthogonal("U"), space.skew("Ω"), space.vector("a"), space.vector("g")
     residuals = construction.reduced_residuals(state, a, construction.dynamics(U, state, a))
-    assert residuals is not None
+    if residuals is None:
+        raise RuntimeError(f"{construction.name} has no reduced residuals")
     moved, turned = U + U @ omega, apply(U, apply(omega, a))
     step.equal(
         "Bellman residual at U + UΩ minus at U",
@@ -160,17 +161,17 @@ def _unitary_dimension(d: Any) -> tuple[Any, Any]:
     return m * (m - 1) / 2 + m * (m + 1) / 2, d**2 / 4
 
 
+_JACOBIAN_DIMS, _DOUBLING_DIMS = range(2, 7), range(2, 6)
+"""Of C.7 and C.22."""
+
 # --- its rank -----------------------------------------------------------------------------------------------
 
 
 def _large_dims(settings: CheckSettings) -> list[int]:
-    return [dim for dim in (16, 32, 64) if dim <= settings.max_dim]
-
-
-def _scope(small: Iterable[int], large: Iterable[int], rest: str) -> str:
-    listed = list(small)
-    more = "".join(f", {dim}" for dim in large)
-    return f"d = {listed[0]} … {listed[-1]}{more}; {rest}"
+    """The powers of two beyond :data:`DIMS` up to the largest d, and that d itself."""
+    largest = settings.max_dim
+    powers = {2**k for k in range(largest.bit_length()) if DIMS[-1] < 2**k <= largest}
+    return sorted(powers | ({largest} if largest > DIMS[-1] else set()))
 
 
 @SECTION.check(
@@ -183,7 +184,7 @@ def _scope(small: Iterable[int], large: Iterable[int], rest: str) -> str:
     assumptions=GENERIC,
 )
 def _ddpg_rank(settings: CheckSettings) -> Finding:
-    steps, cases = [], 0
+    steps, cases, visited = [], 0, []
     for dim in DIMS:
         size = counts.rotation_dimension(dim)
         _, pulled, actions = rotation_and_goals(settings, dim, size + 2, 5)
@@ -191,13 +192,15 @@ def _ddpg_rank(settings: CheckSettings) -> Finding:
         predicted = [counts.ddpg_local_rank(dim, num) for num in range(size + 3)]
         assert_same(found, predicted, f"d = {dim}, ranks for N = 0 … D + 2")
         cases += len(found)
+        visited.append(dim)
         steps.append(f"d = {dim}: ranks for N = 0 … {size + 2} are min(N, {size})")
     for dim in _large_dims(settings):
         size = counts.rotation_dimension(dim)
         _, pulled, actions = rotation_and_goals(settings, dim, size, 5)
         assert_same(er.rank(er.wedge_rows(pulled, actions)), size, f"d = {dim}, N = D")
+        visited.append(dim)
         steps.append(f"d = {dim}: rank {size} at N = D = {size}, so every N rows of these are independent")
-    return Finding(Verdict.TRUE, _scope(DIMS, _large_dims(settings), f"{cases} cases"), tuple(steps))
+    return Finding(Verdict.TRUE, f"{covered(visited, [*DIMS, *_large_dims(settings)])}; {cases} cases", tuple(steps))
 
 
 @SECTION.check(
@@ -211,7 +214,7 @@ def _ddpg_rank(settings: CheckSettings) -> Finding:
     note="The upper bound holds at every point, by C.3; at these points the kernel vectors were multiplied out.",
 )
 def _reengage_rank(settings: CheckSettings) -> Finding:
-    steps, cases = [], 0
+    steps, cases, visited = [], 0, []
     for dim in DIMS:
         size = counts.rotation_dimension(dim)
         U, _, actions = rotation_and_goals(settings, dim, dim + 2, 6)
@@ -223,6 +226,7 @@ def _reengage_rank(settings: CheckSettings) -> Finding:
             unseen = count_unseen(actions[:num], rows[:num].reshape(-1, size), where)
             assert_same(size - unseen, rank, f"{where}, D less the kernel vectors")
         cases += len(found)
+        visited.append(dim)
         steps.append(f"d = {dim}: ranks for N = 0 … {dim + 2} are {found}, each {size} less the kernel vectors found")
     for dim in _large_dims(settings):
         size = counts.rotation_dimension(dim)
@@ -231,11 +235,12 @@ def _reengage_rank(settings: CheckSettings) -> Finding:
         for num in (dim - 2, dim - 1, dim):
             unseen = count_unseen(actions[:num], er.gradient_rows(U, actions[:1])[0], f"d = {dim}, N = {num}")
             assert_same(size - unseen, counts.reengage_local_rank(dim, num), f"d = {dim}, N = {num}, upper bound")
+        visited.append(dim)
         steps.append(
             f"d = {dim}: d − 1, d − 2, …, 1 rows of the first, second, … transition, {size} in all, are independent: "
             f"rank ≥ dN − N(N+1)/2 for every N < d; kernel vectors at N = d − 2: 1, at d − 1 and d: 0"
         )
-    return Finding(Verdict.TRUE, _scope(DIMS, _large_dims(settings), f"{cases} cases"), tuple(steps))
+    return Finding(Verdict.TRUE, f"{covered(visited, [*DIMS, *_large_dims(settings)])}; {cases} cases", tuple(steps))
 
 
 @SECTION.check(
@@ -247,8 +252,8 @@ def _reengage_rank(settings: CheckSettings) -> Finding:
     source="reduced residuals of Propositions 1 and 2",
 )
 def _code_jacobian(settings: CheckSettings) -> Finding:
-    half, steps, entries = sympy.Rational(1, 2), [], 0
-    for dim in range(2, 7):
+    half, steps, entries, visited = sympy.Rational(1, 2), [], 0, []
+    for dim in _JACOBIAN_DIMS:
         num = counts.rotation_dimension(dim) + 1
         rng = generator(settings, dim, 7)
         skew = er.random_skew(rng, dim)
@@ -267,9 +272,11 @@ def _code_jacobian(settings: CheckSettings) -> Finding:
                 scaled = direct.astype(object) * factor % er.MODULUS
                 assert (er.reduced(rows) == scaled).all(), f"d = {dim}, {construction.name}: the rows differ"
                 entries += rows.size
+            visited.append((dim, construction.name))
             assert_same(er.rank(er.reduced(found[0])), num - 1, f"d = {dim}, {construction.name}, N = D + 1: rank")
         steps.append(f"d = {dim}: Bellman and goal-gradient rows of {num} transitions agree, rank {num - 1}")
-    return Finding(Verdict.TRUE, f"d = 2 … 6, γ = 1/2, {entries} entries", tuple(steps))
+    intended = [(dim, name) for dim in _JACOBIAN_DIMS for name in ("gradient-feedback", "no-reward-gradient")]
+    return Finding(Verdict.TRUE, f"{covered(visited, intended)}, γ = 1/2, {entries} entries", tuple(steps))
 
 
 # --- Proposition 2 ------------------------------------------------------------------------------------------
@@ -287,8 +294,8 @@ def _code_jacobian(settings: CheckSettings) -> Finding:
     "0, so what k transitions determine there globally, k useful ones determine here.",
 )
 def _doubling(settings: CheckSettings) -> Finding:
-    steps = []
-    for dim in range(2, 6):
+    steps, visited = [], []
+    for dim in _DOUBLING_DIMS:
         construction = NoRewardGradient(dim, sympy.Rational(1, 2))
         size = counts.rotation_dimension(dim)
         num = 2 * size + 2
@@ -311,13 +318,18 @@ def _doubling(settings: CheckSettings) -> Finding:
             assert_same(found, predicted, f"d = {dim}, s¹ {'=' if late else '≠'} 0 first: ranks of DDPG")
             if not late:
                 first_beyond = next(n for n in range(num + 1) if sum(useful[:n]) == size + 1)
-                threshold = counts.predicted_threshold("no-reward-gradient", "so", "ddpg", dim)
-                assert_same(first_beyond, threshold, f"d = {dim}: N with D + 1 useful transitions")
+                for group in ("so", "o"):
+                    threshold = counts.predicted_threshold("no-reward-gradient", group, "ddpg", dim)
+                    assert_same(first_beyond, threshold, f"d = {dim}, {group}: N with D + 1 useful transitions")
+                    assert_predicted("ddpg", group, dim, sum(useful[:first_beyond]))
             found = er.leading_ranks(er.reduced(vectors).reshape(-1, size))[::dim]
             predicted = [counts.reengage_local_rank(dim, (n + 1 - late) // 2) for n in range(num + 1)]
             assert_same(found, predicted, f"d = {dim}, s¹ {'=' if late else '≠'} 0 first: ranks of ReenGAGE")
             if not late:
                 threshold = counts.predicted_threshold("no-reward-gradient", "so", "reengage", dim)
                 assert_same(found.index(size), threshold, f"d = {dim}: N with full rank of ReenGAGE")
+                assert_predicted("reengage", "so", dim, sum(useful[: found.index(size)]))
+            visited.append((dim, late))
         steps.append(f"d = {dim}: {num} transitions from s¹ ≠ 0 and as many from s¹ = 0: ranks and thresholds")
-    return Finding(Verdict.TRUE, "d = 2 … 5, N ≤ 2D + 2, both starts", tuple(steps))
+    scope = covered(visited, [(dim, late) for dim in _DOUBLING_DIMS for late in (0, 1)])
+    return Finding(Verdict.TRUE, f"{scope}, N ≤ 2D + 2, both starts", tuple(steps))

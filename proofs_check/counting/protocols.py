@@ -5,7 +5,7 @@ Goals and actions change places between the two, so both are one grid of cases w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -13,12 +13,10 @@ from proofs_check import exact_rank as er
 from proofs_check import identifiability as counts
 from proofs_check.claim import CheckSettings, Finding, Verdict
 from proofs_check.counting.certificates import (
-    assert_another,
+    another_solution,
     count_orthogonal,
     count_unseen,
     draw_data,
-    normals,
-    reflection,
     rotation_and_goals,
 )
 from proofs_check.counting.section import (
@@ -29,7 +27,9 @@ from proofs_check.counting.section import (
     SECTION,
     SHARPER,
     assert_same,
+    covered,
     generator,
+    require,
 )
 from proofs_check.solution_count import Solutions
 
@@ -72,13 +72,16 @@ def _episode_grid(settings: CheckSettings, dim: int) -> Iterator[tuple[int, list
         yield scalars, er.leading_ranks(block)[::scalars]
 
 
+_GRID = [(dim, scalars) for dim in DIMS for scalars in range(1, dim + 3)]
+"""d and K, or T, of the cases."""
+
 _Grid = Callable[[CheckSettings, int], Iterator[tuple[int, list[int]]]]
 
 
 def _check_grid(
     settings: CheckSettings, grid: _Grid, formula: Callable[[int, int, int], int], names: tuple[str, str]
 ) -> Finding:
-    steps, cases = [], 0
+    steps, cases, visited = [], 0, []
     many, each = names
     for dim in DIMS:
         here = 0
@@ -89,10 +92,11 @@ def _check_grid(
                 found[-1], counts.rotation_dimension(dim), f"d = {dim}, {each} = {scalars}: the rank at the end"
             )
             here += len(found)
+            visited.append((dim, scalars))
         cases += here
         steps.append(f"d = {dim}: {here} cases, {each} = 1 … {dim + 2}, {many} up to two beyond full rank or d")
     steps.append("more rows keep the full rank D")
-    return Finding(Verdict.TRUE, f"d = 2 … 8; {cases} cases", tuple(steps))
+    return Finding(Verdict.TRUE, f"{covered(visited, _GRID)}; {cases} cases", tuple(steps))
 
 
 @SECTION.check(
@@ -125,52 +129,82 @@ def _episodes_rank(settings: CheckSettings) -> Finding:
 # --- global -------------------------------------------------------------------------------------------------
 
 
-def _smallest_from_ranks(grid: Iterable[tuple[int, list[int]]], dim: int) -> dict[int, int]:
-    """For every number of scalars: the first place in the grid with full rank and more than D scalars."""
-    size = counts.rotation_dimension(dim)
-    return {
-        scalars: next(num for num, rank in enumerate(found) if rank == size and num * scalars > size)
-        for scalars, found in grid
-    }
+def _fixing(settings: CheckSettings, dim: int, group: str) -> int:
+    """Fewest shared vectors that leave no reflection, or product of two, across them; on a side of its own, C.8."""
+    rng, every = generator(settings, dim, 10), np.eye(dim, dtype=np.int64)
+    U, shared = er.rational_rotation(er.random_skew(rng, dim, bound=2)), er.draw_vectors(rng, dim, dim)
+    return next(num for num in range(dim + 1) if another_solution(U, every, shared[:num], group) is None)
 
 
-def _check_thresholds(settings: CheckSettings, grid: _Grid, formula: Callable[[str, int, int], int]) -> list[str]:
-    steps = []
+def _check_thresholds(
+    settings: CheckSettings, grid: _Grid, formula: Callable[[str, int, int], int]
+) -> tuple[list[str], str]:
+    """Where the rank is full, the shared vectors fix U, and D scalars are exceeded (C.24, by hand); and the scope."""
+    steps, visited = [], []
     for dim in DIMS:
-        smallest = _smallest_from_ranks(grid(settings, dim), dim)
-        for scalars, num in smallest.items():
-            assert_same(num, formula("so", dim, scalars), f"d = {dim}, {scalars} scalars each: threshold on SO(d)")
-            assert_same(
-                max(num, dim), formula("o", dim, scalars), f"d = {dim}, {scalars} scalars each: threshold on O(d)"
-            )
-        shown = ", ".join(f"{num} of {scalars}" for scalars, num in smallest.items())
-        steps.append(f"d = {dim}: rank D and more than D scalars first with {shown} scalars each")
-    return steps
+        size, shown = counts.rotation_dimension(dim), []
+        fixing = {group: _fixing(settings, dim, group) for group in ("so", "o")}
+        for scalars, found in grid(settings, dim):
+            for group, fewest in fixing.items():
+                enough = next(n for n, rank in enumerate(found) if rank == size and n >= fewest and n * scalars > size)
+                assert_same(enough, formula(group, dim, scalars), f"d = {dim}, {scalars} scalars each: {group}")
+                shown += [f"{enough} of {scalars}"] if group == "so" else []
+            visited.append((dim, scalars))
+        steps.append(f"d = {dim}: rank D and more than D scalars first with {', '.join(shown)} scalars each on SO(d)")
+    return steps, covered(visited, _GRID)
 
 
-def _grid_counts(settings: CheckSettings, episodes: bool) -> list[str]:
-    """Solutions at d = 2, 3 at the threshold on SO(d), and the reflection that O(d) has there besides."""
-    steps = []
+_COUNTED = [(dim, scalars, group) for dim in (2, 3) for scalars in range(1, dim + 1) for group in ("so", "o")]
+"""d, K or T, and the group where solutions are counted."""
+
+
+def _leaves_another(
+    rng: np.random.Generator, group: str, goals: er.Integers, actions: er.Integers, shared: er.Integers
+) -> bool:
+    """Whether other elements of the group solve the equations: shown if there are, counted if there are none."""
+    dim = goals.shape[1]
+    if len(goals) < counts.rotation_dimension(dim):
+        return True  # U is on a curve of solutions: fewer equations than dimensions, independent by C.9, C.11
+    U = er.rational_rotation(er.random_skew(rng, dim, bound=2))
+    if another_solution(U, np.eye(dim, dtype=np.int64), shared, group) is not None:
+        return True
+    state = rng.integers(2**32)
+    parts = [
+        count_orthogonal(np.random.default_rng(state), dim, goals, actions, reflected)
+        for reflected in ((False,) if group == "so" else (False, True))
+    ]
+    if sum(part.real for part in parts) > 1:
+        return True
+    require(parts[0].real == 1, "U is no solution")
+    assert_same(parts, [Solutions(1, 1, True), Solutions(0, 0, True)][: len(parts)], f"d = {dim}, {group}: solutions")
+    return False
+
+
+def _grid_counts(
+    settings: CheckSettings, episodes: bool, formula: Callable[[str, int, int], int]
+) -> tuple[list[str], str]:
+    """The smallest numbers at d = 2, 3 with U as the only solution, found by adding one after the other."""
+    steps, visited = [], []
     many, each = ("E", "T") if episodes else ("N", "K")
-    for dim, scalars in ((2, 1), (2, 2), (3, 1), (3, 2), (3, 3)):
-        threshold = counts.relabelled_threshold("so", dim, scalars)
-        where = f"d = {dim}, {each} = {scalars}, {many} = {threshold}"
+    for dim, scalars, group in _COUNTED:
         for attempt in range(2):
             rng = generator(settings, dim, scalars, attempt, 10 + 2 * episodes)
-            fresh = draw_data(rng, threshold * scalars, dim)
-            shared = np.repeat(draw_data(rng, threshold, dim), scalars, axis=0)
-            goals, actions = (shared, fresh) if episodes else (fresh, shared)
-            assert_same(count_orthogonal(rng, dim, goals, actions), Solutions(1, 1, True), f"{where}, SO(d)")
-            if threshold == dim - 1:
-                (normal,) = normals(shared[::scalars], 1)
-                U, mirror = er.rational_rotation(er.random_skew(rng, dim, bound=2)), reflection(normal)
-                other = mirror @ U if episodes else U @ mirror
-                assert_another(other, U, -1, where)
-                same = [g @ other @ a == g @ U @ a for g, a in zip(goals, actions, strict=True)]
-                assert all(same), f"{where}: the reflection does not solve the equations"
-        more = "; on O(d) a reflection solves them too" if threshold == dim - 1 else ""
-        steps.append(f"{where}: U is the only solution on SO({dim}), complex ones included, 2 instances{more}")
-    return steps
+            most = _most(dim, scalars)
+            fresh, shared = draw_data(rng, most * scalars, dim), draw_data(rng, most, dim)
+            repeated = np.repeat(shared, scalars, axis=0)
+            goals, actions = (repeated, fresh) if episodes else (fresh, repeated)
+            enough = next(
+                num
+                for num in range(most + 1)
+                if not _leaves_another(rng, group, goals[: num * scalars], actions[: num * scalars], shared[:num])
+            )
+            where = f"d = {dim}, {each} = {scalars}, {group.upper()}(d)"
+            assert_same(enough, formula(group, dim, scalars), f"{where}: {many} with U alone")
+            visited.append((dim, scalars, group))
+        steps.append(
+            f"{where}: others up to {many} = {enough - 1}, none at {enough}, complex ones included, 2 instances"
+        )
+    return steps, covered(visited, _COUNTED)
 
 
 _TO_GLOBAL = (
@@ -191,15 +225,14 @@ _TO_GLOBAL = (
     note=f"K ≥ ⌊d/2⌋ + 1 relabels need no more transitions than ReenGAGE. {_TO_GLOBAL}",
 )
 def _relabelled_thresholds(settings: CheckSettings) -> Finding:
-    steps = _check_thresholds(settings, _fresh_grid, counts.relabelled_threshold)
+    steps, ranks = _check_thresholds(settings, _fresh_grid, counts.relabelled_threshold)
     for dim in range(2, 65):
         enough = [k for k in range(1, dim + 1) if counts.relabelled_threshold("so", dim, k) == dim - 1]
         assert_same(enough[0], dim // 2 + 1, f"d = {dim}: fewest relabels that match ReenGAGE")
     steps.append("K = ⌊d/2⌋ + 1 is the first with threshold d − 1, for d = 2 … 64")
-    steps += _grid_counts(settings, episodes=False)
-    return Finding(
-        Verdict.TRUE, "first full rank d = 2 … 8, K ≤ d + 2; solutions counted d = 2, 3, K ≤ d", tuple(steps)
-    )
+    more, counted = _grid_counts(settings, False, counts.relabelled_threshold)
+    scope = f"first full rank {ranks}, K ≤ d + 2; solutions counted {counted}, K ≤ d"
+    return Finding(Verdict.TRUE, scope, (*steps, *more))
 
 
 @SECTION.check(
@@ -213,8 +246,7 @@ def _relabelled_thresholds(settings: CheckSettings) -> Finding:
     note=f"So DDPG needs at least d − 1 distinct goals, however long the episodes. {_TO_GLOBAL}",
 )
 def _episodes_thresholds(settings: CheckSettings) -> Finding:
-    steps = _check_thresholds(settings, _episode_grid, counts.episodes_threshold)
-    steps += _grid_counts(settings, episodes=True)
-    return Finding(
-        Verdict.TRUE, "first full rank d = 2 … 8, T ≤ d + 2; solutions counted d = 2, 3, T ≤ d", tuple(steps)
-    )
+    steps, ranks = _check_thresholds(settings, _episode_grid, counts.episodes_threshold)
+    more, counted = _grid_counts(settings, True, counts.episodes_threshold)
+    scope = f"first full rank {ranks}, T ≤ d + 2; solutions counted {counted}, T ≤ d"
+    return Finding(Verdict.TRUE, scope, (*steps, *more))

@@ -1,8 +1,9 @@
 """Mutants of the formulas, the losses, the counts and the claims: which check notices which.
 
-A check that never fails proves nothing. Here every formula of the real sources is changed mechanically, one place at
-a time (a sign, a factor, a power, a transpose, a dropped term, swapped arguments, a stopped gradient, Ū for Ũ, max
-for min, d − 1 for d, …); for each mutant the claims of the ledger are run until one of them is not as expected.
+A check that never fails proves nothing. Here the formulas of the real sources (constructions, losses, counts, and the
+claims' own) are changed mechanically, one place at a time: a sign, a factor, a power, a transpose, a dropped term,
+swapped arguments, a stopped gradient, Ū for Ũ, max for min, another group, d for d − 1, … For each mutant the claims
+of the ledger are run until one of them is not as expected.
 
     make mutants                                            every mutant; the table, and the survivors
     cd tests; python -m mutants --module losses             those of one module

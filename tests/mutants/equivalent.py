@@ -44,4 +44,6 @@ EQUIVALENT: dict[str, str] = {
     "no_reward_gradient:NoRewardGradient.reduced_residuals: ones * gamma -> gamma": (
         "the number broadcasts to what ones·γ is"
     ),
+    "proposition1:_series: at.construction.reward(first + scale(unit, t), at.g) -> "
+    "at.construction.reward(at.g, first + scale(unit, t))": "the reward gᵀs' is symmetric",
 }
