@@ -14,7 +14,7 @@ from rich.text import Text
 from analysis.latex import as_latex
 from analysis.run_directory import to_json
 from proofs_check import ledger
-from proofs_check.claim import CheckSettings, ClaimResult, Verdict
+from proofs_check.claim import CheckSettings, ClaimResult, Strength, Verdict
 from proofs_check.derivation import BY_HAND, CHECKED
 
 __all__ = [
@@ -35,7 +35,6 @@ _BASES = (
     "certified",
     "certified, partly by hand",
     "sampled",
-    "sampled, partly by hand",
     "refuted",
 )
 _WIDE = 110
@@ -58,7 +57,9 @@ def _basis(result: ClaimResult) -> str:
     if result.strength is None:
         return "nothing shown"
     by_hand = any(step.startswith(BY_HAND) for step in result.strongest.finding.steps)
-    return f"{result.strength.value}, partly by hand" if by_hand else result.strength.value
+    if by_hand and result.strength is not Strength.SAMPLED:
+        return f"{result.strength.value}, partly by hand"
+    return result.strength.value
 
 
 def _verdict(result: ClaimResult) -> str:

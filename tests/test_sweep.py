@@ -139,7 +139,7 @@ def test_another_batch_size_agrees_within_the_intervals(undisturbed: str, tmp_pa
 
 def command(out: Path) -> list[str]:
     return [
-        *(sys.executable, "-m", "analysis", "scale", "--dims", "4,5,6", "--learners", "ddpg", "--trials", "25"),
+        *(sys.executable, "-m", "analysis", "scale", "--dims", "4,6,8,10,12", "--learners", "ddpg", "--trials", "40"),
         *("--out", str(out), "--workers", "2"),
     ]
 

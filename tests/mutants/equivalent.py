@@ -46,4 +46,6 @@ EQUIVALENT: dict[str, str] = {
     ),
     "proposition1:_series: at.construction.reward(first + scale(unit, t), at.g) -> "
     "at.construction.reward(at.g, first + scale(unit, t))": "the reward gᵀs' is symmetric",
+    "proposition2:_lagging_shift: at.lagging_error(U, online, critic, actor) -> "
+    "at.lagging_error(U, online, actor, critic)": "gᵀŪŪπᵀg is the same with the two exchanged",
 }
