@@ -68,3 +68,8 @@ def test_make_targets_are_there() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"make (\w+)", README):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+@pytest.mark.parametrize("page", ["README.md", "paper_notes.md"])
+def test_no_page_has_a_gap_left_to_fill(page: str) -> None:
+    assert not re.findall(r"\b(?:TODO|FIXME|XXX|[A-Z]+_PARAGRAPH)\b", (ROOT / page).read_text(encoding="utf-8"))

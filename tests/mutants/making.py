@@ -166,6 +166,8 @@ def _formulas(tree: ast.Module, claims_only: bool) -> Iterator[_Formula]:
             return
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             return  # a docstring
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "TypeVar":
+            return
         if claims_only and isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "equal":
             for side in node.args[1:]:
                 yield from visit(side, place, names, True)
