@@ -48,7 +48,7 @@ EQUIVALENT: dict[str, str] = {
     "at.construction.reward(at.g, first + scale(unit, t))": "the reward gᵀs' is symmetric",
     "proposition2:_lagging_shift: at.lagging_error(U, online, critic, actor) -> "
     "at.lagging_error(U, online, actor, critic)": "gᵀŪŪπᵀg is the same with the two exchanged",
-    "slips:_rotation_from_fewer: apply(W, n) -> apply_transpose(W, n)": "Wᵀn is as long as Wn",
+    "slips:_rotation_from_fewer: apply(W, n) -> apply_transpose(W, n)": "Wᵀn is as long as Wn, both as n",
     "slips:_on_policy: apply(skew, action) -> apply_transpose(skew, action)": "Ωᵀ = −Ω, and the product is 0",
-    "slips:_strict_saddles: apply(W, a) -> apply_transpose(W, a)": "⟨a, Wᵀa⟩ is ⟨a, Wa⟩",
+    "slips:_strict_saddles: apply(W, a) -> apply_transpose(W, a)": "⟨a, Wᵀa⟩ and ⟨a, Wa⟩ are one number",
 }
