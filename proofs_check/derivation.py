@@ -25,7 +25,7 @@ from typing_extensions import override
 
 from proofs_check import abstract, symbols
 from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, RefutedError, Verdict
-from proofs_check.exact_zero import UnsupportedError, is_zero
+from proofs_check.exact_zero import zero_or_simplified
 from proofs_check.notation import written
 
 __all__ = [
@@ -261,8 +261,8 @@ class ComponentSpace(Space):
     @override
     def simplified(self, difference: Any) -> Any:
         if isinstance(difference, sympy.MatrixBase):
-            return difference.applyfunc(_zero_or_itself)
-        return _zero_or_itself(difference)
+            return difference.applyfunc(zero_or_simplified)
+        return zero_or_simplified(difference)
 
     @override
     def vanishes(self, simplified: Any) -> bool:
@@ -281,14 +281,6 @@ class ComponentSpace(Space):
     @override
     def written(self, expression: Any) -> str | None:
         return None
-
-
-def _zero_or_itself(expression: Any) -> Any:
-    """0 if the expression can be shown to vanish, otherwise the expression."""
-    try:
-        return sympy.Integer(0) if is_zero(expression) else expression
-    except UnsupportedError:
-        return sympy.simplify(expression)
 
 
 def _operator_of_numbers(law: str, dim: int, attempt: int) -> sympy.Matrix:

@@ -16,7 +16,7 @@ from typing import Any
 import flint
 import sympy
 
-__all__ = ["UnsupportedError", "is_zero"]
+__all__ = ["UnsupportedError", "is_zero", "zero_or_simplified"]
 
 
 class UnsupportedError(Exception):
@@ -170,3 +170,11 @@ def is_zero(expression: Any) -> bool:
     expression = sympy.sympify(expression)
     field = _Field(expression)
     return bool(field.evaluate(expression).numerator == 0)
+
+
+def zero_or_simplified(expression: Any) -> Any:
+    """0 if the expression vanishes, otherwise the expression; where :func:`is_zero` cannot say, sympy simplifies."""
+    try:
+        return sympy.Integer(0) if is_zero(expression) else expression
+    except UnsupportedError:
+        return sympy.simplify(expression)

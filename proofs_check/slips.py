@@ -18,6 +18,7 @@ from proofs_check.discrete_actions import double_discount_as_printed, double_dis
 from proofs_check.goal_sets import reward_gate_gradient_as_printed, reward_gate_gradient_corrected
 from proofs_check.identifiability import useful_transitions_needed
 from proofs_check.section import Section
+from proofs_check.solution_count import quaternion_rotation
 from proofs_check.symbolic_transition import GAMMA, SymbolicTransition
 from proofs_check.symbols import cayley
 from toyenvs.algebra import apply, apply_transpose, inner, norm, scale, split
@@ -244,15 +245,7 @@ def _on_policy_needs_many(settings: CheckSettings) -> Finding:
     dim = 3
     U = cayley(sympy.Matrix([[0, 1, 2], [-1, 0, sympy.Rational(1, 2)], [-2, -sympy.Rational(1, 2), 0]]))
     q = sympy.symbols("q0:4", real=True)
-    w, x, y, z = q
-    length = sum(c**2 for c in q)
-    rotation = sympy.Matrix(
-        [
-            [w**2 + x**2 - y**2 - z**2, 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), w**2 - x**2 + y**2 - z**2, 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), w**2 - x**2 - y**2 + z**2],
-        ]
-    )
+    length, rotation = sum(c**2 for c in q), quaternion_rotation(q)
     total = sympy.zeros(4, 4)
     goals = [sympy.Matrix([1, 2, 2]) / 3, sympy.Matrix([2, 3, 6]) / 7]
     for g in goals:

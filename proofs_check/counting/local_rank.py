@@ -24,6 +24,7 @@ from proofs_check.counting.section import (
     generator,
 )
 from proofs_check.derivation import Derivation
+from proofs_check.symbolic_transition import GAMMA
 from toyenvs.algebra import apply, inner, join, scale
 from toyenvs.constructions import Construction, GradientFeedback, NoRewardGradient
 
@@ -39,8 +40,7 @@ from toyenvs.constructions import Construction, GradientFeedback, NoRewardGradie
     assumptions=("UΩ, Ω skew: the tangent vectors of SO(d) and O(d) at U",),
 )
 def _differential(step: Derivation) -> None:
-    gamma = sympy.Symbol("γ", positive=True)
-    _differentials(step, GradientFeedback(2, gamma), step.space.vector("s"), 1 / (1 - gamma))
+    _differentials(step, GradientFeedback(2, GAMMA), step.space.vector("s"), 1 / (1 - GAMMA))
 
 
 def _differentials(step: Derivation, construction: Construction, state: Any, weight: Any) -> None:
@@ -70,11 +70,10 @@ def _differentials(step: Derivation, construction: Construction, state: Any, wei
     assumptions=("UΩ, Ω skew: the tangent vectors of SO(d) and O(d) at U",),
 )
 def _delayed_differential(step: Derivation) -> None:
-    gamma = sympy.Symbol("γ", positive=True)
-    construction = NoRewardGradient(2, gamma)
+    construction = NoRewardGradient(2, GAMMA)
     second = step.space.vector("s2")
     acting = join(step.space.vector("s1", nonzero=True), second)
-    _differentials(step, construction, acting, gamma / (1 - gamma**2))
+    _differentials(step, construction, acting, GAMMA / (1 - GAMMA**2))
     step.remark("and where s¹ = 0:")
     _differentials(step, construction, join(step.space.zero(), second), sympy.Integer(0))
 
