@@ -8,6 +8,7 @@ different square roots, which are not looked for: those can make a zero be misse
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 from itertools import zip_longest
@@ -172,9 +173,14 @@ def is_zero(expression: Any) -> bool:
     return bool(field.evaluate(expression).numerator == 0)
 
 
-def zero_or_simplified(expression: Any) -> Any:
-    """0 if the expression vanishes, otherwise the expression; where :func:`is_zero` cannot say, sympy simplifies."""
+def zero_or_simplified(expression: Any, rational: Callable[[Any], Any] = sympy.sympify) -> Any:
+    """0 if the expression vanishes, otherwise the expression; where :func:`is_zero` cannot say, sympy simplifies.
+
+    Args:
+        expression: a scalar.
+        rational: turns it into one that :func:`is_zero` can decide, and that vanishes only if it does.
+    """
     try:
-        return sympy.Integer(0) if is_zero(expression) else expression
+        return sympy.Integer(0) if is_zero(rational(expression)) else expression
     except UnsupportedError:
         return sympy.simplify(expression)

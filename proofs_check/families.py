@@ -25,7 +25,7 @@ from typing_extensions import override
 from proofs_check import abstract, symbols
 from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, Verdict
 from proofs_check.derivation import CHECKED, AbstractSpace, ComponentSpace, Derivation, Proof
-from proofs_check.exact_zero import UnsupportedError, is_zero
+from proofs_check.exact_zero import zero_or_simplified
 from proofs_check.notation import written
 from proofs_check.section import Section
 from toyenvs import algebra
@@ -266,10 +266,7 @@ class SomeNumber(ComponentSpace):
 
 
 def _zero_or_itself(expression: Any) -> Any:
-    try:
-        return sympy.Integer(0) if is_zero(with_exponentials_as_symbols(expression)) else expression
-    except UnsupportedError:
-        return sympy.simplify(expression)
+    return zero_or_simplified(expression, with_exponentials_as_symbols)
 
 
 def with_exponentials_as_symbols(expression: Any) -> Any:
