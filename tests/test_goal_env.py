@@ -62,7 +62,7 @@ def run_python(code: str) -> str:
 
 
 def test_every_construction_is_registered_once() -> None:
-    assert sorted(toyenvs.ENV_IDS.values()) == sorted(CONSTRUCTIONS)
+    assert sorted(toyenvs.ENV_IDS.values()) == sorted([*CONSTRUCTIONS, "projected-goal"])
     assert [i for i in gymnasium.registry if i.startswith("toyenvs/")] == IDS
 
 
@@ -184,6 +184,55 @@ def test_same_transitions_as_the_replay_buffer(name: str) -> None:
             buffer.next_observation[0, t].numpy(), observation["observation"], rtol=0, atol=1e-12
         )
         assert float(buffer.reward[0, t]) == pytest.approx(reward, abs=1e-12)
+
+
+@pytest.mark.parametrize("goal_dim", [1, 2, 5])
+def test_goals_may_have_fewer_dimensions(goal_dim: int) -> None:
+    env = gymnasium.make(
+        "toyenvs/ProjectedGoal-v0", dim=5, goal_dim=goal_dim, rotation_seed=4, render_mode="rgb_array"
+    ).unwrapped
+    check_env(env)  # warnings are errors here
+    assert isinstance(env, GoalEnv)
+    observation, _ = env.reset(seed=0)
+    assert {key: value.shape for key, value in observation.items()} == {
+        "observation": (5,),
+        "achieved_goal": (goal_dim,),
+        "desired_goal": (goal_dim,),
+    }
+    assert np.linalg.norm(observation["desired_goal"]) == pytest.approx(1)
+    for _ in range(4):
+        goal = observation["desired_goal"]
+        action = np.array([0.3, -0.5, 0.1, 0.2, -0.4])
+        expected = observation["observation"] + times(env.true_param, action)
+        observation, reward, *_ = env.step(action)
+        np.testing.assert_allclose(observation["observation"], expected, rtol=0, atol=1e-14)
+        np.testing.assert_array_equal(observation["achieved_goal"], observation["observation"][:goal_dim])
+        assert reward == pytest.approx(math.fsum(g * x for g, x in zip(goal, expected[:goal_dim], strict=True)))
+        assert env.compute_reward(observation["achieved_goal"], goal, {}) == reward
+    frame = env.render()
+    assert isinstance(frame, np.ndarray)
+    assert frame.shape == (FRAME_SIZE, FRAME_SIZE, 3)
+    with pytest.raises(ValueError, match=rf"^achieved_goal: shape \(6,\) does not end with {goal_dim}, "):
+        env.compute_reward(np.zeros(6), goal, {})
+
+
+def test_vectorised_environments_have_short_goals_too() -> None:
+    envs = gymnasium.make_vec("toyenvs/ProjectedGoal-v0", num_envs=3, dim=5, goal_dim=2, max_episode_steps=2)
+    single = GoalEnv("projected-goal", dim=5, goal_dim=2)
+    observation, _ = envs.reset(seed=4)
+    alone, _ = single.reset(seed=5)
+    for key, value in alone.items():
+        np.testing.assert_array_equal(observation[key][1], value)
+    for _ in range(4):
+        observation, *_ = envs.step(envs.action_space.sample())
+        assert envs.observation_space.contains(observation)
+
+
+def test_only_short_goals_have_a_dimension_to_choose() -> None:
+    with pytest.raises(ValueError, match=r"^goal_dim: 2 is not None, but GradientFeedback has no goal dimension"):
+        GoalEnv("gradient-feedback", dim=3, goal_dim=2)
+    with pytest.raises(ValueError, match=r"^goal_dim: 4 is not an integer in 1\.\.3, the dimension of the state$"):
+        GoalEnv("projected-goal", dim=3, goal_dim=4)
 
 
 def test_a_construction_of_ones_own() -> None:
@@ -597,7 +646,8 @@ def test_frames(env_id: str) -> None:
     observation, _ = env.reset(seed=0)
     goal = observation["desired_goal"]
     frames = [env.render()]
-    for action in (np.ones(5), -goal, np.zeros(5)):  # across, parallel and no action at all
+    parallel = np.concatenate([goal, np.zeros(5 - len(goal))])
+    for action in (np.ones(5), -parallel, np.zeros(5)):  # across, parallel and no action at all
         env.step(action)
         frames.append(env.render())
     for frame in frames:

@@ -26,10 +26,10 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import override
 
-from toyenvs.algebra import norm, scale
-from toyenvs.constructions import Construction, construction_class
+from toyenvs.algebra import embed, norm, scale
+from toyenvs.constructions import Construction, make_construction
 from toyenvs.constructions.base import unit_vectors
-from toyenvs.hypothesis_classes import HypothesisClass, hypothesis_class
+from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES, HypothesisClass, hypothesis_class
 from toyenvs.rendering import draw_frame, position
 
 __all__ = ["STATE_BOUND", "GoalEnv", "Observation", "VectorGoalEnv"]
@@ -78,6 +78,16 @@ def _require_count(name: str, value: Any, least: int) -> None:
         raise ValueError(f"{name}: {value!r} is not an integer >= {least}")
 
 
+def _orthogonal_class(group: str, dim: int) -> HypothesisClass:
+    """The class, if its members exist in d dimensions and keep lengths, as the optimal values ask of U."""
+    members = hypothesis_class(group)
+    if not members.orthogonal:
+        able = ", ".join(name for name, known in HYPOTHESIS_CLASSES.items() if known.orthogonal)
+        raise ValueError(f"group: {group!r} is not a class of orthogonal matrices; those are {able}")
+    members.require(dim)
+    return members
+
+
 def _true_param(
     members: HypothesisClass, dim: int, rotation_seed: int, true_param: ArrayLike | None
 ) -> NDArray[np.float64]:
@@ -117,20 +127,21 @@ class _GoalProcess:
         true_param: ArrayLike | None,
         discount: float,
         render_mode: str | None,
+        goal_dim: int | None,
     ) -> None:
         if render_mode is not None and render_mode not in _METADATA["render_modes"]:
             raise ValueError(f"render_mode: {render_mode!r} is not None or one of {_METADATA['render_modes']}")
         self.render_mode = render_mode
-        create = construction_class(construction) if isinstance(construction, str) else construction
-        self.construction = create(dim, discount)
+        self.construction = make_construction(construction, dim, discount, goal_dim)
         self.dim = self.construction.dim
-        self.hypothesis_class = hypothesis_class(group)
+        self.goal_dim = self.construction.goal_dim
+        self.hypothesis_class = _orthogonal_class(group, self.dim)
         self.true_param = _true_param(self.hypothesis_class, self.dim, rotation_seed, true_param)
 
         state_dim = self.construction.observation_dim
         self._num_rows = num_rows
         self._state = np.zeros((num_rows, state_dim))
-        self._goal = np.zeros((num_rows, self.dim))
+        self._goal = np.zeros((num_rows, self.goal_dim))
         self._action = np.zeros((num_rows, self.dim))
         self._elapsed = np.zeros(num_rows, dtype=np.int64)
         self._started = False
@@ -139,8 +150,8 @@ class _GoalProcess:
     def _row_observation_space(self) -> spaces.Space[dict[str, Any]]:
         lengths = {
             "observation": self.construction.observation_dim,
-            "achieved_goal": self.dim,
-            "desired_goal": self.dim,
+            "achieved_goal": self.goal_dim,
+            "desired_goal": self.goal_dim,
         }
         return spaces.Dict(
             {key: spaces.Box(-STATE_BOUND, STATE_BOUND, (length,), np.float64) for key, length in lengths.items()}
@@ -160,28 +171,30 @@ class _GoalProcess:
         returned, whether asked for one at a time or in a batch.
 
         Args:
-            achieved_goal: (..., d).
-            desired_goal: (..., d); the leading dimensions broadcast. The zero goal is allowed (its reward is 0).
+            achieved_goal: (..., k), k = d in most constructions.
+            desired_goal: (..., k); the leading dimensions broadcast. The zero goal is allowed (its reward is 0).
             info: not used; one dictionary or a batch of them, as the convention has it.
 
         Returns:
             (...), a float where there are no leading dimensions.
 
         Raises:
-            ValueError: if the last dimension of a goal is not d, or the leading ones do not broadcast.
+            ValueError: if the last dimension of a goal is not k, or the leading ones do not broadcast.
         """
         # C order, because numpy sums the rows of a transposed array in another order, and the last bit counts.
         achieved, desired = (np.ascontiguousarray(x, dtype=np.float64) for x in (achieved_goal, desired_goal))
         for name, goal in (("achieved_goal", achieved), ("desired_goal", desired)):
-            if goal.shape[-1] != self.dim:
-                raise ValueError(f"{name}: shape {goal.shape} does not end with {self.dim}, the dimension of goals")
+            if goal.shape[-1] != self.goal_dim:
+                raise ValueError(
+                    f"{name}: shape {goal.shape} does not end with {self.goal_dim}, the dimension of goals"
+                )
         reward = np.asarray(self.construction.goal_reward(achieved, desired))
         return float(reward) if reward.ndim == 0 else reward
 
     def _start_options(self, options: Mapping[str, Any], *, shared_only: bool) -> dict[str, NDArray[np.float64]]:
         """Check the options of ``reset`` that set the start; give each as one row or one for every row."""
         given: dict[str, NDArray[np.float64]] = {}
-        lengths = {"desired_goal": self.dim, "observation": self.construction.observation_dim}
+        lengths = {"desired_goal": self.goal_dim, "observation": self.construction.observation_dim}
         for key, value in options.items():
             if key not in lengths:
                 raise ValueError(f"options: {key!r} is not one of {', '.join(lengths)}")
@@ -209,8 +222,12 @@ class _GoalProcess:
     ) -> None:
         """Start a new episode in some of the rows, each from its own generator."""
         # Drawn even where the options say otherwise: to fix the goal does not change which start a seed gives.
-        drawn = np.stack([unit_vectors(generator, 2, self.dim) for generator in compress(generators, rows)])
-        start = {"desired_goal": drawn[:, 0], "observation": self.construction.initial_observation(drawn[:, 1])}
+        drawn = [
+            (unit_vectors(generator, 1, self.goal_dim)[0], unit_vectors(generator, 1, self.dim)[0])
+            for generator in compress(generators, rows)
+        ]
+        goal, direction = (np.stack(vectors) for vectors in zip(*drawn, strict=True))
+        start = {"desired_goal": goal, "observation": self.construction.initial_observation(direction)}
         for key, value in given.items():
             start[key] = value[rows] if value.ndim == 2 else value
         self._goal[rows] = start["desired_goal"]
@@ -260,10 +277,12 @@ class _GoalProcess:
             raise ResetNeeded("render was called before reset")
         positions = np.stack(self._positions)
         hidden = (position(self.construction, self._state) != self.construction.achieved_goal(self._state)).any(-1)
+        # The goal's coordinates are the first of the action's: in a frame, both are vectors of R^d.
+        positions, goal = (embed(x, self.dim) for x in (positions, self._goal))
         return tuple(
             draw_frame(
                 positions[-1 - int(self._elapsed[row]) :, row],
-                self._goal[row],
+                goal[row],
                 self._action[row] if self._elapsed[row] else None,
                 hidden=bool(hidden[row]),
             )
@@ -291,6 +310,8 @@ class GoalEnv(_GoalProcess, gymnasium.Env[dict[str, Any], NDArray[Any]]):
     - `toyenvs/GradientFeedback-v0`, `"gradient-feedback"` (Prop. 1): s' = s + Ua.
     - `toyenvs/NoRewardGradient-v0`, `"no-reward-gradient"` (Prop. 2): s = (s¹, s²), and s' = (0, s¹ + Ua) where
       s¹ ≠ 0, s' = (s², 0) where s¹ = 0. The reward sees what an action did one step later only.
+    - `toyenvs/ProjectedGoal-v0`, `"projected-goal"`: Prop. 1 with goals of R^k and R = gᵀPs', P the first k
+      coordinates. k is ``goal_dim``, d − 1 by default; in the other processes k = d.
 
     U is drawn when the environment is made and stays as it is over its whole life: episodes differ in their
     start and goal only. The optimal policy is a = Uᵀg/‖g‖, equations (24) and (26); its value is
@@ -307,9 +328,9 @@ class GoalEnv(_GoalProcess, gymnasium.Env[dict[str, Any], NDArray[Any]]):
 
     | key | shape | meaning |
     |---|---|---|
-    | `observation` | (d,) in Prop. 1, (2d,) in Prop. 2 | the state s |
-    | `achieved_goal` | (d,) | the part that the reward sees: s in Prop. 1, s¹ in Prop. 2 |
-    | `desired_goal` | (d,) | the goal g, constant over an episode |
+    | `observation` | (d,); (2d,) in Prop. 2 | the state s |
+    | `achieved_goal` | (k,) | the part that the reward sees: s in Prop. 1, s¹ in Prop. 2, Ps |
+    | `desired_goal` | (k,) | the goal g, constant over an episode |
 
     The bounds are ±10⁶ (`STATE_BOUND`), which an episode of the default start cannot reach in fewer than
     999 999 steps.
@@ -341,11 +362,13 @@ class GoalEnv(_GoalProcess, gymnasium.Env[dict[str, Any], NDArray[Any]]):
     Args:
         construction: the name of a registered construction, or a class of one's own. Set by the id.
         dim: d ≥ 2, the dimension of goals and actions.
-        group: the hypothesis class of U: ``"so"``, rotations, or ``"o"``, orthogonal matrices.
+        group: the hypothesis class of U, one of orthogonal matrices that exists in ``dim`` dimensions: ``"so"``,
+            rotations, ``"o"``, orthogonal matrices, and others of ``HYPOTHESIS_CLASSES``.
         rotation_seed: ≥ 0; the seed that U is drawn from. Independent of the seeds of ``reset``.
         true_param: U itself, (d, d); the seed is then not used.
         discount: γ in [0, 1). Not part of the dynamics; ``construction`` needs it for its values.
         render_mode: None or ``"rgb_array"``.
+        goal_dim: k in 1..d, for ``"projected-goal"`` only; None is the construction's own.
 
     Raises:
         ValueError: if an argument is outside what is allowed; the message names it.
@@ -362,8 +385,9 @@ class GoalEnv(_GoalProcess, gymnasium.Env[dict[str, Any], NDArray[Any]]):
         true_param: ArrayLike | None = None,
         discount: float = 0.9,
         render_mode: str | None = None,
+        goal_dim: int | None = None,
     ) -> None:
-        super().__init__(1, construction, dim, group, rotation_seed, true_param, discount, render_mode)
+        super().__init__(1, construction, dim, group, rotation_seed, true_param, discount, render_mode, goal_dim)
         self.observation_space = self._row_observation_space()
         self.action_space = self._row_action_space()
 
@@ -437,12 +461,13 @@ class VectorGoalEnv(_GoalProcess, VectorEnv[dict[str, Any], NDArray[Any], NDArra
         num_envs: n ≥ 1, the number of copies.
         construction: as in :class:`GoalEnv`, like all the following ones but ``max_episode_steps``.
         dim: d ≥ 2.
-        group: ``"so"`` or ``"o"``.
+        group: ``"so"``, ``"o"`` or another class of orthogonal matrices.
         rotation_seed: ≥ 0.
         true_param: U itself, (d, d).
         discount: γ in [0, 1).
         max_episode_steps: ≥ 1, the length of an episode.
         render_mode: None or ``"rgb_array"``.
+        goal_dim: k in 1..d, for ``"projected-goal"`` only; None is the construction's own.
 
     Raises:
         ValueError: if an argument is outside what is allowed; the message names it.
@@ -461,10 +486,13 @@ class VectorGoalEnv(_GoalProcess, VectorEnv[dict[str, Any], NDArray[Any], NDArra
         discount: float = 0.9,
         max_episode_steps: int = 50,
         render_mode: str | None = None,
+        goal_dim: int | None = None,
     ) -> None:
         _require_count("num_envs", num_envs, 1)
         _require_count("max_episode_steps", max_episode_steps, 1)
-        super().__init__(int(num_envs), construction, dim, group, rotation_seed, true_param, discount, render_mode)
+        super().__init__(
+            int(num_envs), construction, dim, group, rotation_seed, true_param, discount, render_mode, goal_dim
+        )
         self.num_envs = int(num_envs)
         self.max_episode_steps = int(max_episode_steps)
         self.single_observation_space = self._row_observation_space()
