@@ -28,6 +28,7 @@ __all__ = [
     "ddpg_local_rank",
     "episodes_local_rank",
     "episodes_threshold",
+    "goals_in_turn_threshold",
     "low_rank",
     "predicted_threshold",
     "prediction_label",
@@ -69,12 +70,19 @@ def useful_transitions_needed(learner: str, group: str, dim: int) -> int | None:
     """Smallest number of useful transitions at which the learner's loss has U as its only zero.
 
     Args:
-        learner: "ddpg" or "reengage"; other names have no prediction.
-        group: "so" or "o"; likewise.
-        dim: d ≥ 2.
+        learner: "ddpg", "reengage" or "gradient-only"; other names have no prediction.
+        group: key of ``CLASS_COUNTS``; likewise.
+        dim: d ≥ 2; likewise where the class does not exist.
     """
-    formula = _FORMULAS.get((learner, group))
-    return None if formula is None else formula.useful(dim)
+    formula = _FORMULAS.get(("reengage" if learner == "gradient-only" else learner, group))
+    if formula is not None:
+        return formula.useful(dim)
+    entry = CLASS_COUNTS.get(group)
+    if entry is None or not entry.allows(dim):
+        return None
+    counts = {"ddpg": entry.scalar_threshold, "reengage": entry.gradient_threshold}
+    count = counts.get("reengage" if learner == "gradient-only" else learner)
+    return None if count is None else count(dim)
 
 
 def prediction_label(construction: str, group: str, learner: str) -> str | None:
@@ -92,14 +100,33 @@ def transitions_for_useful(construction: str, useful: _Count) -> _Count | None:
     return lengths.get(construction)
 
 
-def predicted_threshold(construction: str, group: str, learner: str, dim: int, steps_per_goal: int = 1) -> int | None:
+def predicted_threshold(
+    construction: str, group: str, learner: str, dim: int, steps_per_goal: int = 1, goals_per_transition: int = 1
+) -> int | None:
     """Smallest N at which theory says that the learner's data determine U, or None where it says nothing.
 
-    With several steps per goal DDPG also needs enough different goals, and this module has no statement for a buffer
-    that ends in the middle of a goal's steps; ReenGAGE does not mind, since one goal serves it as well as many.
+    One goal serves ReenGAGE as well as many. DDPG's count depends on how the goals come: K fresh ones a transition
+    (:func:`relabelled_threshold`), or a fresh one every T transitions (:func:`goals_in_turn_threshold`); of the two
+    together, and of Proposition 2 with either, this module says nothing.
+
+    Args:
+        construction: name of a construction.
+        group: a key of ``CLASS_COUNTS``.
+        learner: "ddpg", or one that matches gradients: "reengage", "gradient-only".
+        dim: d ≥ 2.
+        steps_per_goal: T.
+        goals_per_transition: K.
     """
-    if learner == "ddpg" and steps_per_goal != 1:
-        return None
+    if learner == "ddpg" and (steps_per_goal, goals_per_transition) != (1, 1):
+        if (
+            construction != "gradient-feedback"
+            or group not in ("so", "o")
+            or 1 not in (steps_per_goal, goals_per_transition)
+        ):
+            return None
+        if steps_per_goal == 1:
+            return relabelled_threshold(group, dim, goals_per_transition)
+        return goals_in_turn_threshold(group, dim, steps_per_goal)
     useful = useful_transitions_needed(learner, group, dim)
     return None if useful is None else transitions_for_useful(construction, useful)
 
@@ -311,6 +338,32 @@ def episodes_threshold(group: str, dim: int, num_steps: int) -> int:
     """
     _check(num_steps=(num_steps, 1))
     return relabelled_threshold(group, dim, num_steps)
+
+
+def goals_in_turn_threshold(group: str, dim: int, num_steps: int) -> int:
+    """Smallest N at which DDPG determines U where a fresh goal comes every T transitions, the last goal's cut short.
+
+    max(D + 1, T(d − 2) + 2) on SO(d), max(D + 1, T(d − 1) + 1) on O(d), for T ≥ 2. D + 1 equations are needed. So are
+    d − 1 goals on SO(d): with d − 2 of them, however often each is used, what is left open is SO(2) (the fibre of
+    d − 2 images under Uᵀ), and one scalar of another goal has two solutions there, two have one. On O(d) d − 1 goals
+    leave a reflection open, which one scalar of a d-th goal decides.
+
+    Args:
+        group: "so" or "o".
+        dim: d ≥ 2.
+        num_steps: T ≥ 1; with T = 1 every transition has a goal of its own, and D + 1 is enough.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Source: ours, from C.8 with goals and actions exchanged; measured by the minimiser (``paper_notes.md``).
+    """
+    _check(num_steps=(num_steps, 1))
+    directions = _directions_needed(group, dim)
+    generic = rotation_dimension(dim) + 1
+    if num_steps == 1:
+        return generic
+    return max(generic, num_steps * (directions - 1) + (2 if group == "so" else 1))
 
 
 def shared_goals_threshold(group: str, dim: int, num_goals: int) -> int | None:

@@ -165,6 +165,21 @@ def _(x: Any, y: Any) -> Any:
     return sympy.Matrix.vstack(x, y)
 
 
+@algebra.project.register(sympy.MatrixBase)
+def _(x: Any, k: int) -> Any:
+    return x[:k, :]
+
+
+@algebra.embed.register(sympy.MatrixBase)
+def _(x: Any, d: int) -> Any:
+    return sympy.Matrix.vstack(x, sympy.zeros(d - x.rows, 1))
+
+
+@algebra.ones.register(sympy.MatrixBase)
+def _(x: Any) -> Any:
+    return sympy.ones(x.rows, 1)
+
+
 @algebra.is_zero.register(sympy.MatrixBase)
 def _(x: Any) -> bool:
     # A vector of symbols counts as nonzero: it stands for a generic vector, and the cases that a formula

@@ -101,7 +101,7 @@ def test_the_predictions_of_the_theory_page() -> None:
     assert predicted_threshold("gradient-feedback", "o", "reengage", 8) == 8
     assert predicted_threshold("no-reward-gradient", "so", "ddpg", 8) == 57
     assert predicted_threshold("no-reward-gradient", "so", "reengage", 8) == 13
-    assert predicted_threshold("gradient-feedback", "so", "ddpg", 8, steps_per_goal=2) is None
+    assert predicted_threshold("gradient-feedback", "so", "ddpg", 8, steps_per_goal=2) == 29
     assert predicted_threshold("gradient-feedback", "so", "reengage", 8, steps_per_goal=2) == 7
     assert predicted_threshold("my-own", "so", "ddpg", 8) is None
     assert predicted_threshold("gradient-feedback", "so", "sac", 8) is None

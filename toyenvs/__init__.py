@@ -19,6 +19,7 @@ __all__ = ["ENV_IDS"]
 ENV_IDS: dict[str, str] = {
     "toyenvs/GradientFeedback-v0": "gradient-feedback",
     "toyenvs/NoRewardGradient-v0": "no-reward-gradient",
+    "toyenvs/ProjectedGoal-v0": "projected-goal",
 }
 """The registered Gymnasium ids, and the name of the construction behind each."""
 

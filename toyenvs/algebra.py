@@ -25,12 +25,15 @@ __all__ = [
     "apply",
     "apply_transpose",
     "centred",
+    "embed",
     "hadamard",
     "inner",
     "is_zero",
     "join",
     "largest",
     "norm",
+    "ones",
+    "project",
     "scale",
     "select",
     "softmax",
@@ -113,6 +116,24 @@ def split(x: Any) -> tuple[Any, Any]:
 def join(x: Any, y: Any) -> Any:
     """Stack two vectors: (..., d), (..., d) -> (..., 2d); the leading dimensions broadcast."""
     raise _unsupported("join", x)
+
+
+@singledispatch
+def project(x: Any, k: int) -> Any:
+    """The first k coordinates, Px: vector (..., d) -> vector (..., k), 1 ≤ k ≤ d."""
+    raise _unsupported("project", x)
+
+
+@singledispatch
+def embed(x: Any, d: int) -> Any:
+    """Append zeros, Pᵀx, the transpose of :func:`project`: vector (..., k) -> vector (..., d), d ≥ k."""
+    raise _unsupported("embed", x)
+
+
+@singledispatch
+def ones(x: Any) -> Any:
+    """The vector 1 = (1, …, 1) of the shape of another: vector (..., d) -> vector (..., d)."""
+    raise _unsupported("ones", x)
 
 
 @singledispatch
@@ -218,6 +239,21 @@ def _(x: Tensor, y: Tensor) -> Tensor:
     return torch.cat(torch.broadcast_tensors(x, y), dim=-1)
 
 
+@project.register
+def _(x: Tensor, k: int) -> Tensor:
+    return x[..., :k]
+
+
+@embed.register
+def _(x: Tensor, d: int) -> Tensor:
+    return torch.nn.functional.pad(x, (0, d - x.shape[-1]))
+
+
+@ones.register
+def _(x: Tensor) -> Tensor:
+    return torch.ones_like(x)
+
+
 @is_zero.register
 def _(x: Tensor) -> Tensor:
     return (x == 0).all(-1)
@@ -287,6 +323,21 @@ def _(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 @join.register
 def _(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.concatenate(np.broadcast_arrays(x, y), axis=-1)
+
+
+@project.register
+def _(x: np.ndarray, k: int) -> np.ndarray:
+    return x[..., :k]
+
+
+@embed.register
+def _(x: np.ndarray, d: int) -> np.ndarray:
+    return np.concatenate([x, np.zeros((*x.shape[:-1], d - x.shape[-1]))], axis=-1)
+
+
+@ones.register
+def _(x: np.ndarray) -> np.ndarray:
+    return np.ones_like(x)
 
 
 @is_zero.register

@@ -29,7 +29,9 @@ __all__ = ["Construction", "ReducedResiduals", "discounted"]
 
 @dataclass(frozen=True)
 class ReducedResiduals:
-    """A residual that is affine in the parameter: e(Ũ) = w·(Ũx − y), one vector a transition.
+    """A residual that is affine in the parameter: e(Ũ) = w·(PŨx − y), one vector a transition.
+
+    P is the identity, or takes the first k coordinates where goals have only those (``goal_dim``).
 
     The goal gradient of the Bellman residual is e(Ũ) and the Bellman residual itself is gᵀe(Ũ). This is the
     paper's reduction in both propositions; it holds for *every* target parameter in the class, which is why it
@@ -39,16 +41,21 @@ class ReducedResiduals:
         weight: w, scalar (...) or a plain number, the same for all; 0 where a transition says nothing about the
             parameter.
         inputs: x, vector (..., d).
-        outputs: y, vector (..., d).
+        outputs: y, vector (..., k).
+        goal_dim: k where it is not d; None means that P is the identity.
     """
 
     weight: Any
     inputs: Any
     outputs: Any
+    goal_dim: int | None = None
 
     def goal_gradient_residual(self, param: Any) -> Any:
-        """e(Ũ) = w·(Ũx − y): vector (..., d)."""
-        return algebra.scale(algebra.apply(param, self.inputs) - self.outputs, self.weight)
+        """e(Ũ) = w·(PŨx − y): vector (..., k)."""
+        image = algebra.apply(param, self.inputs)
+        if self.goal_dim is not None:
+            image = algebra.project(image, self.goal_dim)
+        return algebra.scale(image - self.outputs, self.weight)
 
     def bellman_residual(self, param: Any, goal: Any) -> Any:
         """gᵀe(Ũ): scalar (...)."""
@@ -59,7 +66,7 @@ class Construction(ABC):
     """A d-dimensional environment family whose optimal value and policy are known up to one parameter.
 
     Args:
-        dim: d ≥ 2, the dimension of goals, actions and achieved goals.
+        dim: d ≥ 2, the dimension of actions, and of goals and achieved goals unless ``goal_dim`` says otherwise.
         discount: γ in [0, 1).
     """
 
@@ -73,6 +80,11 @@ class Construction(ABC):
         self.discount = discounted(discount)
 
     @property
+    def goal_dim(self) -> int:
+        """Length of goals and achieved goals, k ≤ d; k = d unless a construction says otherwise."""
+        return self.dim
+
+    @property
     @abstractmethod
     def observation_dim(self) -> int:
         """Length of the state vector."""
@@ -83,7 +95,7 @@ class Construction(ABC):
 
     @abstractmethod
     def achieved_goal(self, observation: Any) -> Any:
-        """The part of the state that a goal speaks about: vector (..., d)."""
+        """The part of the state that a goal speaks about: vector (..., goal_dim)."""
 
     def reward(self, next_observation: Any, goal: Any) -> Any:
         """R(s', g), through the achieved goal of s'."""
@@ -114,7 +126,8 @@ class Construction(ABC):
 
         and the Bellman residual itself gᵀe(Ũ), for every goal g and every target parameter. Return w, x and y as
         ``ReducedResiduals(weight=w, inputs=x, outputs=y)``. If s' = s + Ua and the value is gᵀ(s + Ua)/(1−γ) and a
-        function of g, for example, then w = 1/(1−γ), x = a and y = s' − s.
+        function of g, for example, then w = 1/(1−γ), x = a and y = s' − s. Where goals have k < d coordinates, e is
+        w(PŨx − y) with P the first k coordinates, and ``goal_dim=k`` says so.
 
         A claim as well as a shortcut: ``proofs_check.testing.assert_reduced_residuals`` compares it, value and
         parameter gradient, with automatic differentiation of the temporal-difference error.
