@@ -15,7 +15,17 @@ from typing_extensions import override
 from proofs_check.testing import Problem, draw_problem
 from toyenvs.constructions import CONSTRUCTIONS, Construction, GradientFeedback, NoRewardGradient
 from toyenvs.hypothesis_classes import SpecialOrthogonal
-from toyenvs.learners import DDPG, LEARNERS, DescentSettings, Learner, Outcome, ReenGAGE, TrainingResult, losses
+from toyenvs.learners import (
+    DDPG,
+    LEARNERS,
+    DescentSettings,
+    GradientOnly,
+    Learner,
+    Outcome,
+    ReenGAGE,
+    TrainingResult,
+    losses,
+)
 from toyenvs.learners.objective import DifferentiatedObjective, ReducedObjective, make_objective
 from toyenvs.learners.optimizers import OPTIMIZERS, Optimizer
 from toyenvs.replay import Transitions, collect
@@ -418,9 +428,14 @@ def test_misuse_is_refused_by_name() -> None:
 
 
 def test_learners_are_registered_under_their_names() -> None:
-    assert {name: learner.name for name, learner in LEARNERS.items()} == {"ddpg": "ddpg", "reengage": "reengage"}
-    assert DDPG().gradient_weight == 0
-    assert ReenGAGE(alpha=0.3).gradient_weight == 0.3
+    assert {name: learner.name for name, learner in LEARNERS.items()} == {
+        "ddpg": "ddpg",
+        "reengage": "reengage",
+        "gradient-only": "gradient-only",
+    }
+    assert (DDPG().value_weight, DDPG().gradient_weight) == (1, 0)
+    assert (ReenGAGE(alpha=0.3).value_weight, ReenGAGE(alpha=0.3).gradient_weight) == (1, 0.3)
+    assert (GradientOnly().value_weight, GradientOnly().gradient_weight) == (0, 1)
 
 
 # --- what they find ---------------------------------------------------------------------------------------

@@ -102,6 +102,7 @@ class TrainingResult:
         outcome: an :class:`Outcome` value for each trial, (B,).
         steps: optimiser steps taken, (B,).
         start: which of the hypothesis class's starting points was kept, (B,).
+        num_starts: how many starting points were used, (B,).
     """
 
     param: Float[Tensor, "b d d"]
@@ -109,6 +110,7 @@ class TrainingResult:
     outcome: Int[Tensor, " b"]
     steps: Int[Tensor, " b"]
     start: Int[Tensor, " b"]
+    num_starts: Int[Tensor, " b"]
 
 
 def train(
@@ -119,6 +121,7 @@ def train(
     alpha: float,
     settings: DescentSettings,
     minibatch_seed: np.random.SeedSequence | None = None,
+    value_weight: float = 1.0,
 ) -> TrainingResult:
     """Learn from B replay buffers; from each connected component once, keeping the lower loss.
 
@@ -131,6 +134,7 @@ def train(
         settings: optimiser, budget and stopping rules.
         minibatch_seed: needed with minibatches. The order of rows is shared by the trials of a batch, whose
             rows are independent, so a trial's result does not depend on its company.
+        value_weight: weight of the temporal-difference term; 0 leaves gradient matching alone.
 
     Raises:
         ValueError: if a buffer is empty, the minibatch does not suit the optimiser, or its seed is missing.
@@ -148,6 +152,7 @@ def train(
         alpha,
         minibatch=settings.minibatch is not None,
         reduced=settings.reduced,
+        value_weight=value_weight,
     )
     best: TrainingResult | None = None
     for number, start in enumerate(hypothesis_class.starts(initial_param)):
@@ -171,6 +176,7 @@ def _lower_loss(first: TrainingResult, second: TrainingResult) -> TrainingResult
         outcome=torch.where(both, int(Outcome.AMBIGUOUS), outcome),
         steps=first.steps + second.steps,
         start=torch.where(take, second.start, first.start),
+        num_starts=first.num_starts + second.num_starts,
     )
 
 
@@ -261,6 +267,7 @@ def _descend(
         outcome=final_outcome,
         steps=final_steps,
         start=torch.full((batch_size,), start_number, device=device),
+        num_starts=torch.ones(batch_size, dtype=torch.int64, device=device),
     )
 
 

@@ -30,6 +30,11 @@ class Learner(ABC):
     settings: DescentSettings = field(default_factory=DescentSettings)
 
     @property
+    def value_weight(self) -> float:
+        """Weight of the temporal-difference term in the loss (8)."""
+        return 1.0
+
+    @property
     @abstractmethod
     def gradient_weight(self) -> float:
         """Weight of the goal-gradient term in the loss (8); 0 for DDPG."""
@@ -51,4 +56,5 @@ class Learner(ABC):
             self.gradient_weight,
             self.settings,
             minibatch_seed,
+            self.value_weight,
         )

@@ -71,7 +71,7 @@ def bellman_residual(
     param: Float[Tensor, "b d d"],
     target_param: Float[Tensor, "b d d"],
     transitions: Transitions,
-    goal: Float[Tensor, "b N d"] | None = None,
+    goal: Float[Tensor, "b N k"] | None = None,
 ) -> Float[Tensor, "b N"]:
     """The temporal-difference error of every transition of every trial."""
     return temporal_difference_error(
@@ -107,7 +107,7 @@ def goal_gradient_residual(
     param: Float[Tensor, "b d d"],
     target_param: Float[Tensor, "b d d"],
     transitions: Transitions,
-) -> Float[Tensor, "b N d"]:
+) -> Float[Tensor, "b N k"]:
     """∇_g Q_Ũ(s, a, g) − ∇_g [R(s', g) + γ Q_Ū(s', π_Ū(s', g), g)], total derivatives, per transition.
 
     Differentiable with respect to ``param`` where that requires a gradient.
@@ -135,9 +135,13 @@ def reengage_loss(
     target_param: Float[Tensor, "b d d"],
     transitions: Transitions,
     alpha: float,
+    value_weight: float = 1.0,
 ) -> Float[Tensor, " b"]:
-    """Equation (8): DDPG's loss plus ``alpha`` times the goal-gradient loss; ``alpha`` = 0 is DDPG."""
-    loss = td_loss(bellman_residual(construction, param, target_param, transitions))
+    """Equation (8): DDPG's loss plus ``alpha`` times the goal-gradient loss; ``alpha`` = 0 is DDPG.
+
+    ``value_weight`` multiplies DDPG's loss; 0 leaves gradient matching alone.
+    """
+    loss = value_weight * td_loss(bellman_residual(construction, param, target_param, transitions))
     if alpha:
         loss = loss + alpha * goal_gradient_loss(goal_gradient_residual(construction, param, target_param, transitions))
     return loss

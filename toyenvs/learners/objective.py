@@ -29,7 +29,7 @@ class Objective(ABC):
     """Whether the loss can change with the target parameter; if not, no target needs to be kept."""
 
     num_transitions: int
-    """N, the number of transitions of each buffer."""
+    """Number of rows of each buffer: its transitions, or (transition, goal) pairs where goals are relabelled."""
 
     @abstractmethod
     def loss_and_gradient(
@@ -56,11 +56,14 @@ class DifferentiatedObjective(Objective):
 
     depends_on_target = True
 
-    def __init__(self, construction: Construction, transitions: Transitions, alpha: float) -> None:
+    def __init__(
+        self, construction: Construction, transitions: Transitions, alpha: float, value_weight: float = 1.0
+    ) -> None:
         self.construction = construction
         self.transitions = transitions
         self.alpha = alpha
-        self.num_transitions = transitions.num_transitions
+        self.value_weight = value_weight
+        self.num_transitions = transitions.num_rows
 
     @override
     def loss_and_gradient(
@@ -72,19 +75,23 @@ class DifferentiatedObjective(Objective):
         transitions = self.transitions if rows is None else self.transitions.rows(rows)
         leaf = param.detach().clone().requires_grad_(True)
         with torch.enable_grad():
-            loss = reengage_loss(self.construction, leaf, target_param.detach(), transitions, self.alpha)
+            loss = reengage_loss(
+                self.construction, leaf, target_param.detach(), transitions, self.alpha, self.value_weight
+            )
             (gradient,) = torch.autograd.grad(loss.sum(), leaf)
         return loss.detach(), gradient
 
     @override
     def trials(self, keep: Tensor) -> DifferentiatedObjective:
-        return DifferentiatedObjective(self.construction, self.transitions.trials(keep), self.alpha)
+        return DifferentiatedObjective(self.construction, self.transitions.trials(keep), self.alpha, self.value_weight)
 
 
 class ReducedObjective(Objective):
-    """The loss of affine residuals e = Ũx − y (weights absorbed): mean (gᵀe)² + α·mean ‖e‖²/d.
+    """The loss of affine residuals e = Ũx − y (weights absorbed): v·mean (gᵀe)² + α·mean ‖e‖²/d.
 
-    The gradient is (2/N) Σ [ (gᵀe) g + (α/d) e ] xᵀ.
+    v, ``value_weight``, is 1 but for gradient matching alone. The gradient is (2/N) Σ [ v(gᵀe) g + (α/d) e ] xᵀ.
+    Where goals have k < d coordinates, e and g have k as well: Ũ stands for its first k rows and d in these formulas
+    for k; the gradient in the other rows is 0.
     """
 
     depends_on_target = False
@@ -92,22 +99,24 @@ class ReducedObjective(Objective):
     def __init__(
         self,
         inputs: Float[Tensor, "b n d"],
-        outputs: Float[Tensor, "b n d"],
-        goals: Float[Tensor, "b n d"],
+        outputs: Float[Tensor, "b n k"],
+        goals: Float[Tensor, "b n k"],
         alpha: float,
         num_transitions: int,
+        value_weight: float = 1.0,
     ) -> None:
         self.inputs = inputs
         self.outputs = outputs
         self.goals = goals
         self.alpha = alpha
         self.num_transitions = num_transitions
+        self.value_weight = value_weight
         # DDPG meets the outputs through gᵀy only.
         self.responses = (goals * outputs).sum(-1)
 
     @classmethod
     def from_transitions(
-        cls, construction: Construction, transitions: Transitions, alpha: float
+        cls, construction: Construction, transitions: Transitions, alpha: float, value_weight: float = 1.0
     ) -> ReducedObjective | None:
         """Build the reduced objective, or None where the construction states no reduction."""
         reduced = construction.reduced_residuals(
@@ -120,12 +129,13 @@ class ReducedObjective(Objective):
             algebra.scale(reduced.outputs, reduced.weight),
             transitions.desired_goal,
             alpha,
-            transitions.num_transitions,
+            transitions.num_rows,
+            value_weight,
         )
 
     def without_silent_transitions(self) -> ReducedObjective:
         """Leave out the transitions of weight 0 (in every trial); the means still divide by all N."""
-        heard = ((self.inputs != 0) | (self.outputs != 0)).any(-1).any(0)
+        heard = ((self.inputs != 0).any(-1) | (self.outputs != 0).any(-1)).any(0)
         if bool(heard.all()):
             return self
         return ReducedObjective(
@@ -134,6 +144,7 @@ class ReducedObjective(Objective):
             self.goals[:, heard],
             self.alpha,
             self.num_transitions,
+            self.value_weight,
         )
 
     @override
@@ -148,22 +159,30 @@ class ReducedObjective(Objective):
         if rows is not None:
             inputs, goals, responses, outputs = (x[:, rows] for x in (inputs, goals, responses, outputs))
             count = len(rows)
-        predictions = torch.bmm(inputs, param.mT)
+        goal_dim, dim = goals.shape[-1], param.shape[-1]
+        predictions = torch.bmm(inputs, param[:, :goal_dim].mT)
         scalar = torch.linalg.vecdot(goals, predictions) - responses
-        loss = scalar.square().sum(-1)
-        coefficients = scalar[..., None] * goals
+        loss = self.value_weight * scalar.square().sum(-1)
+        coefficients = (self.value_weight * scalar)[..., None] * goals
         if self.alpha:
-            share = self.alpha / param.shape[-1]
+            share = self.alpha / goal_dim
             residual = predictions - outputs
             loss = loss + share * residual.square().sum((-1, -2))
             coefficients = torch.add(coefficients, residual, alpha=share)
         gradient = torch.bmm(coefficients.mT, inputs)
+        if goal_dim < dim:
+            gradient = algebra.embed(gradient.mT, dim).mT
         return loss / count, gradient * (2 / count)
 
     @override
     def trials(self, keep: Tensor) -> ReducedObjective:
         return ReducedObjective(
-            self.inputs[keep], self.outputs[keep], self.goals[keep], self.alpha, self.num_transitions
+            self.inputs[keep],
+            self.outputs[keep],
+            self.goals[keep],
+            self.alpha,
+            self.num_transitions,
+            self.value_weight,
         )
 
 
@@ -174,6 +193,7 @@ def make_objective(
     *,
     minibatch: bool,
     reduced: bool = True,
+    value_weight: float = 1.0,
 ) -> Objective:
     """The fastest objective that a construction allows.
 
@@ -183,8 +203,9 @@ def make_objective(
         alpha: weight of the goal-gradient term; 0 is DDPG.
         minibatch: whether rows will be sampled; then transitions that say nothing keep their places.
         reduced: False insists on automatic differentiation.
+        value_weight: weight of the temporal-difference term; 0 leaves gradient matching alone.
     """
-    objective = ReducedObjective.from_transitions(construction, transitions, alpha) if reduced else None
+    objective = ReducedObjective.from_transitions(construction, transitions, alpha, value_weight) if reduced else None
     if objective is None:
-        return DifferentiatedObjective(construction, transitions, alpha)
+        return DifferentiatedObjective(construction, transitions, alpha, value_weight)
     return objective if minibatch else objective.without_silent_transitions()
