@@ -21,11 +21,15 @@ from rich.console import Console
 from typing_extensions import override
 
 from analysis import cli_check, cli_scale
-from analysis.config import ConfigError
 from analysis.exit_codes import EXIT_INTERRUPTED, EXIT_USAGE
+from analysis.setting import ConfigError
 from analysis.store import StoreError
 
 __all__ = ["main"]
+
+
+_WIDTH = 110
+"""Columns of a report that goes to a file or a pipe, which have no width of their own."""
 
 
 class _Console(Console):
@@ -76,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, _interrupt)
     console = _Console(soft_wrap=True)
+    if not console.is_terminal:
+        console.width = _WIDTH
     prog = f"{parser.prog} {arguments.command}"
     try:
         return int(arguments.run(arguments, console))

@@ -11,7 +11,6 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.check_ledger import check_claims
-from analysis.config import ConfigError
 from analysis.executors import worker_count
 from analysis.exit_codes import EXIT_DONE, EXIT_NOT_AS_ASKED
 from analysis.ledger_tables import (
@@ -24,6 +23,7 @@ from analysis.ledger_tables import (
     with_claim_table,
 )
 from analysis.run_directory import write_atomically
+from analysis.setting import ConfigError
 from proofs_check.claim import CheckSettings, Claim, ClaimResult
 from proofs_check.ledger import all_claims, find_claims
 

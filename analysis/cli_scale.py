@@ -10,20 +10,26 @@ from typing import Any
 
 from rich.console import Console
 
-from analysis.config import SweepConfig
 from analysis.executors import process_pool, worker_count
 from analysis.exit_codes import EXIT_DONE, EXIT_INTERRUPTED, EXIT_NOT_AS_ASKED
+from analysis.experiment import Experiment, compare_learners
+from analysis.preset import PRESETS, load_preset, preset_text
 from analysis.progress import ProgressDisplay
 from analysis.report import print_report, write_results
-from analysis.results import SweepResults
+from analysis.results import ExperimentResults
 from analysis.run_directory import RunDirectory
+from analysis.setting import METHODS, ConfigError, Setting
 from analysis.sweep import run_sweep
 from toyenvs.constructions import CONSTRUCTIONS
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
 from toyenvs.learners import LEARNERS
 from toyenvs.learners.optimizers import OPTIMIZERS
+from toyenvs.protocol import ACTIONS, GOALS
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "SUMMARY", "add_arguments", "run"]
+__all__ = ["DESCRIPTION", "EXAMPLES", "SUMMARY", "add_arguments", "make_experiment", "run"]
+
+DEFAULT_DIMS = (2, 3, 4, 6, 8, 12, 16, 24, 32)
+DEFAULT_LEARNERS = ("ddpg", "reengage")
 
 SUMMARY = "measure thresholds over d and compare them with theory"
 
@@ -48,62 +54,96 @@ For every learner and dimension the command searches the number of transitions N
 succeed (N50). A trial draws an unknown rotation U, a buffer of N transitions and a starting point; it succeeds
 when the learned policy is epsilon-optimal for every goal. The thresholds are then compared with theory
 (D+1 for DDPG, D = d(d-1)/2, and d-1 for ReenGAGE on SO(d)) and with the laws d-1, d, D+1 and d^2.
+
+How a loss is minimised is part of what is measured (--method): one descent run; the minimiser, which is the best
+that any optimiser of that loss could do, so that it shows what the data determine; and weaker convex methods.
 """
 
-EXAMPLES = """\
+EXAMPLES = f"""\
 examples:
   reengage scale                                        the paper's comparison, Proposition 1
   reengage scale --construction no-reward-gradient      Proposition 2: every threshold about doubles
   reengage scale --group o --dims 2,4,8                 reflections allowed: ReenGAGE needs d
   reengage scale --dims 4,8,16 --optimizer gradient     another optimiser, another threshold
+  reengage scale --dims 2,3,4,5 --method minimiser      what the data determine: the integers D+1 and d-1
+  reengage scale --preset relabelling                   a whole experiment: figure, table, verdict; --full for papers
+  reengage scale my.toml                                an experiment of your own; --show-preset NAME prints one to copy
+
+presets (each under ten minutes on two cores):
+  {", ".join(PRESETS)}
 
 columns of the report:
   N50, N90      transitions at which the fitted success probability is 1/2 and 9/10
   min N         smallest whole N with success probability at least 1/2; with a ~ it is N50 rounded up
   theory        smallest N that determines the rotation; ratio is min N over theory
+  starts        starting points that the minimiser used in a trial, on average
   ended by      settled: exact tests put N-1 below 1/2 and N above; precision: N50 is known well enough;
                 budget: trials spent (--trials at any one N, 12 times as many in all); censored: never reached 1/2
 
 Interrupt it at any time: finished trials are kept, and the same command goes on where it stopped.
 
 files in the run directory:
-  thresholds.csv scaling.csv summary.json table.tex     results
-  figures/complexity.pdf .svg .png                      the figure
-  sweep.sqlite config.json provenance.json              every trial, the configuration, versions and machine
+  thresholds.csv scaling.csv summary.json table.tex     results (errors.csv where errors are measured)
+  figures/*.pdf *.svg *.png                             the figure
+  sweep.sqlite config.json provenance.json              every trial, the settings, versions and machine
 """
+
+_PRECISELY = ("trials", "precision", "batch_size", "seed", "epsilon", "device", "restarts", "max_steps")
+"""Options that may also be given with a preset."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    default = {f.name: f.default for f in fields(SweepConfig)}
+    default = {f.name: f.default for f in fields(Setting)}
 
     def add(group: argparse._ArgumentGroup, name: str, kind: Callable[[str], Any], metavar: str, text: str) -> None:
         value = default[name]
-        shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
-        note = "" if value is None else f" (default: {shown})"
+        note = "" if value is None else f" (default: {value})"
         group.add_argument(
             "--" + name.replace("_", "-"), type=kind, default=argparse.SUPPRESS, metavar=metavar, help=text + note
         )
 
+    whole = parser.add_argument_group("a whole experiment")
+    whole.add_argument("file", nargs="?", type=Path, metavar="FILE.toml", help="an experiment of your own")
+    whole.add_argument("--preset", metavar="NAME", help=f"one of ours: {', '.join(PRESETS)}")
+    whole.add_argument("--full", action="store_true", help="the paper's size of a preset, not the quick one")
+    whole.add_argument("--show-preset", metavar="NAME", help="print a preset's file, to start your own from, and end")
     what = parser.add_argument_group("what is measured")
     add(what, "construction", str, "NAME", f"environment family: {', '.join(CONSTRUCTIONS)}")
     add(what, "group", str, "NAME", f"hypothesis class: {', '.join(HYPOTHESIS_CLASSES)}")
-    add(what, "dims", _integers, "D,D,...", "dimensions, each at least 2")
-    add(what, "learners", _names, "NAME,...", f"learners: {', '.join(LEARNERS)}")
+    what.add_argument(
+        "--dims",
+        type=_integers,
+        default=argparse.SUPPRESS,
+        metavar="D,D,...",
+        help=f"dimensions, each at least 2 (default: {','.join(map(str, DEFAULT_DIMS))})",
+    )
+    what.add_argument(
+        "--learners",
+        type=_names,
+        default=argparse.SUPPRESS,
+        metavar="NAME,...",
+        help=f"learners: {', '.join(LEARNERS)} (default: {','.join(DEFAULT_LEARNERS)})",
+    )
     add(what, "epsilon", float, "EPS", "largest regret, at any unit goal, of a policy that succeeds; 0 < EPS < 2")
     add(what, "discount", float, "GAMMA", "discount factor, 0 <= GAMMA < 1")
-    add(what, "steps_per_goal", int, "T", "transitions between two fresh goals")
+    data = parser.add_argument_group("what the buffer holds")
+    add(data, "steps_per_goal", int, "T", "transitions between two fresh goals")
+    add(data, "relabels", int, "K", "goals that each transition is stored with")
+    add(data, "goals", str, "KIND", f"how goals are drawn: {', '.join(GOALS)}")
+    add(data, "actions", str, "KIND", f"how actions are drawn: {', '.join(ACTIONS)}")
+    add(data, "noise", float, "SIGMA", "standard deviation of the noise in each coordinate of s'")
+    add(data, "goal_dim", int, "K", "dimension of goals, for the construction projected-goal")
+    add(data, "count", str, "UNIT", "what N counts: transitions, or episodes of T of them")
     how = parser.add_argument_group("how it is learned")
-    add(
-        how,
-        "alpha",
-        float,
-        "A",
-        "weight of ReenGAGE's goal-gradient loss (the paper's is A/d)",
-    )
-    add(how, "optimizer", str, "NAME", f"Riemannian optimiser, part of what is measured: {', '.join(OPTIMIZERS)}")
+    add(how, "method", str, "NAME", f"how the loss is minimised: {', '.join(METHODS)}")
+    add(how, "alpha", float, "A", "weight of ReenGAGE's goal-gradient loss (the paper's is A/d)")
+    add(how, "optimizer", str, "NAME", f"Riemannian optimiser of a descent: {', '.join(OPTIMIZERS)}")
     add(how, "minibatch", int, "M", "transitions a step (default: the whole buffer)")
     add(how, "max_steps", int, "S", "budget of optimiser steps of one descent run")
+    add(how, "restarts", int, "R", "most starting points of a minimiser")
+    add(how, "exploration", float, "X", "size of an online agent's exploration noise, relative to a unit action")
+    add(how, "updates", int, "U", "descent steps of an online agent after each transition")
     much = parser.add_argument_group("how precisely")
     add(much, "trials", int, "K", "most trials at any one N; a search spends up to 12 times as many in all")
     add(much, "precision", float, "P", "stop a search when log N50 is known to within P, at 95 %% confidence")
@@ -123,25 +163,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def make_experiment(arguments: argparse.Namespace) -> Experiment:
+    """The experiment that a command line asks for.
+
+    Raises:
+        ConfigError: if it asks for something impossible.
+    """
+    given = vars(arguments)
+    chosen = {f.name: given[f.name] for f in fields(Setting) if f.name in given}
+    preset, file = given.get("preset"), given.get("file")
+    source = preset if file is None else file
+    if source is None:
+        if given.get("full"):
+            raise ConfigError("full", True, "it belongs to a preset; give one with --preset")
+        dims, learners = given.get("dims", DEFAULT_DIMS), given.get("learners", DEFAULT_LEARNERS)
+        return compare_learners(dims, learners, **chosen)
+    if preset is not None and file is not None:
+        raise ConfigError("preset", preset, f"{file} is an experiment already; give one of the two")
+    for name in (*chosen, *(name for name in ("dims", "learners") if name in given)):
+        if name not in _PRECISELY:
+            able = ", ".join("--" + able.replace("_", "-") for able in _PRECISELY)
+            raise ConfigError(name, given[name], f"the preset says that; with a preset use only: {able}")
+    return load_preset(source, full=given.get("full", False), overrides=chosen)
+
+
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Measure; returns the exit code."""
-    given = vars(arguments)
-    config = SweepConfig(**{f.name: given[f.name] for f in fields(SweepConfig) if f.name in given})
+    if arguments.show_preset is not None:
+        console.print(preset_text(arguments.show_preset), highlight=False, markup=False, end="")
+        return EXIT_DONE
+    experiment = make_experiment(arguments)
     workers = worker_count(arguments.workers)
-    directory = RunDirectory(arguments.out or Path("runs") / config.default_name(), config)
+    directory = RunDirectory(arguments.out or Path("runs") / experiment.default_name(), experiment)
     with directory.open(workers) as store:
         if len(store):
             console.print(f"{len(store)} trials are there already in {directory.path}", highlight=False)
         try:
-            with process_pool(workers) as executor, ProgressDisplay(config, console, arguments.quiet) as display:
-                searches = run_sweep(config, store, executor, workers, display)
+            with process_pool(workers) as executor, ProgressDisplay(experiment, console, arguments.quiet) as display:
+                plans = run_sweep(experiment, store, executor, workers, display)
         except KeyboardInterrupt:
             console.print(
                 f"interrupted: {len(store)} trials are kept in {directory.path}; the same command goes on from there",
                 highlight=False,
             )
             return EXIT_INTERRUPTED
-        results = SweepResults.from_sweep(config, searches, store.outcomes())
+        results = ExperimentResults.from_plans(experiment, plans, store.outcomes(), store.starts())
     written = write_results(results, directory)
     directory.finish_session()
     print_report(results, written, console)

@@ -79,3 +79,8 @@ class Counts:
     def above(self) -> bool:
         """Whether more than half of the trials succeed at every tested N."""
         return all(2 * s > n for s, n in zip(self.successes, self.trials, strict=True))
+
+    @property
+    def crosses(self) -> bool:
+        """Whether at some tested N at least half of the trials succeed and at some less than half."""
+        return bool(np.any(self.fractions >= 0.5) and np.any(self.fractions < 0.5))

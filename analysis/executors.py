@@ -13,7 +13,7 @@ from multiprocessing import connection
 
 import torch
 
-from analysis.config import ConfigError
+from analysis.setting import ConfigError
 
 __all__ = ["available_cores", "process_pool", "worker_count"]
 

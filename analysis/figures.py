@@ -20,10 +20,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 from tueplots import figsizes, fontsizes
 
-from analysis.results import LABELS
 from analysis.run_directory import write_atomically
 
-__all__ = ["MeasuredThreshold", "TheoryLine", "complexity_figure", "draw_complexity", "paper_style", "save_figure"]
+__all__ = ["Mark", "Series", "TheoryLine", "draw_thresholds", "paper_style", "save_figure", "thresholds_figure"]
 
 FORMATS = ("pdf", "svg", "png")
 
@@ -31,53 +30,84 @@ _LEARNER_STYLES: dict[str, dict[str, Any]] = {
     "ddpg": {"color": "#D55E00", "marker": "o", "markerfacecolor": "#D55E00"},
     "reengage": {"color": "#0072B2", "marker": "s", "markerfacecolor": "white"},
 }
-_OTHER_LEARNER: dict[str, Any] = {"color": "#009E73", "marker": "^", "markerfacecolor": "white"}
+"""Where each learner has one curve."""
+
+_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+"""Where a learner has several: Okabe & Ito's colours, and markers for readers who print in grey."""
 
 _RESOLUTION = 300
 
 _DODGE = 1.07
-"""Factor in d between the censored marks of two learners, which may lie on the same point."""
+"""Factor in x between the censored marks of two curves, which may lie on the same point."""
+
+_NUDGE = 1.02
+"""The same between all marks of neighbouring curves, where there are several of them."""
+
+_EARLY = 1.5
+"""A line ends early if the axis goes on by more than this factor."""
+
+_WIDE = 1e3
+"""Span of the vertical axis from which powers of ten alone are labelled."""
+
+_FEW = 2
+"""Curves that are named beside their line; more of them are named in a legend."""
 
 
 @dataclass(frozen=True)
-class MeasuredThreshold:
-    """One mark: N₅₀ of a learner at d = ``dim`` with its interval; an open end is None.
+class Mark:
+    """One measured value with its interval; an open end is None.
 
     Attributes:
-        learner: key of ``LEARNERS``.
-        dim: d.
-        n50: the estimate, or the bound where it is censored.
+        x: where on the axis.
+        value: the estimate (N₅₀, or N × error), or the bound where it is censored.
         low: lower end of the interval.
         high: upper end of the interval.
-        censored: "" or the side on which the true value lies beyond ``n50``: "left" (below) or "right"; anything
+        censored: "" or the side on which the true value lies beyond ``value``: "left" (below) or "right"; anything
             else is not drawn.
         smallest_n: the smallest N with success ≥ 1/2 where that integer is settled, drawn as a dash; else None.
     """
 
-    learner: str
-    dim: int
-    n50: float
+    x: float
+    value: float
     low: float | None
     high: float | None
-    censored: str
+    censored: str = ""
     smallest_n: int | None = None
 
 
 @dataclass(frozen=True)
-class TheoryLine:
-    """A theoretical count as a function of d.
+class Series:
+    """A curve: a learner with its optimiser.
 
     Attributes:
-        label: mathtext, written beside the line.
-        dims: where it is drawn.
-        counts: N at each of them.
-        learner: whose prediction it is, or None for a line of comparison, drawn lightly.
+        label: its name.
+        learner: key of ``LEARNERS``.
+        marks: the measured values.
+        joined: whether a line joins them; marks that are expected on a line of theory leave that line to be seen.
     """
 
     label: str
-    dims: Sequence[int]
+    learner: str
+    marks: tuple[Mark, ...]
+    joined: bool = True
+
+
+@dataclass(frozen=True)
+class TheoryLine:
+    """A theoretical count along the axis.
+
+    Attributes:
+        label: mathtext, written beside the line; "" for none.
+        x: where it is drawn.
+        counts: N at each of them.
+        series: label of the curve whose prediction it is, or None for a line of comparison, drawn lightly.
+    """
+
+    label: str
+    x: Sequence[float]
     counts: Sequence[float]
-    learner: str | None = None
+    series: str | None = None
 
 
 @contextmanager
@@ -108,66 +138,134 @@ def paper_style() -> Iterator[None]:
         yield
 
 
-def draw_complexity(ax: Axes, thresholds: Sequence[MeasuredThreshold], theory: Sequence[TheoryLine]) -> Axes:
-    """Draw N₅₀ against d, log-log, with the theory lines, labelled directly.
+def _styles(series: Sequence[Series]) -> dict[str, dict[str, Any]]:
+    """Colour and marker of each curve, by its label."""
+    learners = [one.learner for one in series]
+    if len(set(learners)) == len(learners) and set(learners) <= _LEARNER_STYLES.keys():
+        return {one.label: _LEARNER_STYLES[one.learner] for one in series}
+    return {
+        one.label: {
+            "color": _COLOURS[number % len(_COLOURS)],
+            "marker": _MARKERS[number % len(_MARKERS)],
+            "markerfacecolor": "white" if number % 2 else _COLOURS[number % len(_COLOURS)],
+        }
+        for number, one in enumerate(series)
+    }
+
+
+def draw_thresholds(
+    ax: Axes,
+    series: Sequence[Series],
+    theory: Sequence[TheoryLine],
+    *,
+    x_label: str = "dimension $d$",
+    y_label: str = "transitions for success probability ½",
+    categories: Sequence[str] = (),
+) -> Axes:
+    """Draw measured values with their intervals, log-log, and what theory says.
 
     Args:
         ax: where to draw.
-        thresholds: the marks.
+        series: the curves.
         theory: the lines.
+        x_label: name of the axis.
+        y_label: what is measured.
+        categories: names of the places 1, 2, … of an axis without numbers; empty for numbers.
 
     Returns:
         ``ax``.
     """
-    dims = sorted({t.dim for t in thresholds})
-    ends: list[tuple[float, str, str, float]] = []
+    styles = _styles(series)
+    few = len(series) <= _FEW
+    places = sorted({mark.x for one in series for mark in one.marks})
+    ends: list[tuple[float, float, str, str]] = []
+    drawn: set[tuple[float, ...]] = set()
     for line in theory:
-        if line.learner is None:
+        key = tuple(float(count) for count in line.counts)
+        if line.series is None:
             style: dict[str, Any] = {"color": "0.6", "linewidth": 0.7, "linestyle": (0, (1, 1.5)), "zorder": 1}
         else:
-            colour = _LEARNER_STYLES.get(line.learner, _OTHER_LEARNER)["color"]
+            # Curves that share a prediction share a grey line.
+            shared = sum(1 for other in theory if tuple(map(float, other.counts)) == key) > 1
+            colour = "0.35" if shared else styles[line.series]["color"]
             style = {"color": colour, "linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 2}
-        ax.plot(line.dims, line.counts, **style)
-        ends.append((float(line.counts[-1]), line.label, "0.45" if line.learner is None else style["color"], 7))
-    learners = list(dict.fromkeys(t.learner for t in thresholds))
-    for number, learner in enumerate(learners):
-        shift = _DODGE ** (number - (len(learners) - 1) / 2)
-        _draw_learner(ax, [t for t in thresholds if t.learner == learner], learner, shift)
-    ax.set_xscale("log")
-    ax.set_yscale("log")
-    ax.xaxis.set_major_locator(FixedLocator([float(d) for d in dims]))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.yaxis.set_major_locator(LogLocator(base=10))
-    ax.yaxis.set_minor_formatter(NullFormatter())
-    ax.set_xlabel("dimension $d$")
-    ax.set_ylabel("transitions for success probability ½")
-    ax.set_xlim(dims[0] / 1.12, dims[-1] * 1.12)
-    _label_ends(ax, dims[-1] * 1.16, ends)
+        if key in drawn:
+            continue
+        drawn.add(key)
+        if categories:
+            style |= {"linestyle": "none", "marker": "_", "markersize": 11, "markeredgewidth": 1.0}
+        ax.plot(line.x, line.counts, **style)
+        if line.label and not categories and line.label not in {label for _, _, label, _ in ends}:
+            end_colour = "0.45" if line.series is None else style["color"]
+            ends.append((float(line.x[-1]), float(line.counts[-1]), line.label, end_colour))
+    for number, one in enumerate(series):
+        middle = number - (len(series) - 1) / 2
+        _draw_series(
+            ax,
+            one,
+            styles[one.label],
+            shift=1.0 if categories else _DODGE**middle,
+            nudge=1.0 if few or categories else _NUDGE**middle,
+            named=few and not categories,
+            joined=one.joined and not categories,
+        )
+    _set_scales(ax, places, categories)
+    ax.set_xlabel(x_label)
+    ax.set_ylabel(y_label)
+    if not few or categories:
+        # Above the axes: inside there is no corner that every data set leaves free.
+        ax.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, frameon=False, handlelength=1.4, fontsize=6.5)
+    _label_ends(ax, ends)
     return ax
 
 
-def _draw_learner(ax: Axes, marks: Sequence[MeasuredThreshold], learner: str, shift: float) -> None:
-    """Marks, intervals, settled integers and the learner's name; ``shift`` moves censored marks apart in d."""
-    style = _LEARNER_STYLES.get(learner, _OTHER_LEARNER)
-    exact = [t for t in marks if not t.censored]
-    below = [t.n50 - (t.low if t.low is not None else t.n50) for t in exact]
-    above = [(t.high if t.high is not None else t.n50) - t.n50 for t in exact]
+def _set_scales(ax: Axes, places: Sequence[float], categories: Sequence[str]) -> None:
+    ax.set_yscale("log")
+    bottom, top = ax.get_ylim()
+    if top / bottom > _WIDE:
+        ax.yaxis.set_major_locator(LogLocator(base=10))
+    else:
+        ax.yaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    if categories:
+        ax.set_xticks(range(1, len(categories) + 1), categories, rotation=60, ha="right", rotation_mode="anchor")
+        ax.set_xlim(0.4, len(categories) + 0.6)
+        return
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(FixedLocator(list(places)))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.set_xlim(places[0] / 1.12, places[-1] * 1.12)
+
+
+def _draw_series(
+    ax: Axes, series: Series, style: dict[str, Any], *, shift: float, nudge: float, named: bool, joined: bool
+) -> None:
+    """Marks, intervals, settled integers and perhaps the name.
+
+    ``shift`` moves censored marks apart in x, ``nudge`` the others.
+    """
+    exact = [mark for mark in series.marks if not mark.censored]
+    below = [mark.value - (mark.low if mark.low is not None else mark.value) for mark in exact]
+    above = [(mark.high if mark.high is not None else mark.value) - mark.value for mark in exact]
+    # Where the settled integer is known, an estimate inside the gap below it may lie outside a one-sided interval.
     ax.errorbar(
-        [t.dim for t in exact],
-        [t.n50 for t in exact],
-        yerr=[below, above],
-        linestyle="-",
+        [mark.x * nudge for mark in exact],
+        [mark.value for mark in exact],
+        yerr=[[max(0.0, part) for part in below], [max(0.0, part) for part in above]],
+        linestyle="-" if joined else "none",
         elinewidth=0.8,
         capsize=1.8,
         capthick=0.8,
         markeredgewidth=0.9,
         zorder=3,
+        label=series.label,
         **style,
     )
-    settled = [(t.dim, t.smallest_n) for t in marks if t.smallest_n is not None]
+    settled = [(mark.x, mark.smallest_n) for mark in series.marks if mark.smallest_n is not None]
     ax.plot(
-        [dim for dim, _ in settled],
+        [x * nudge for x, _ in settled],
         [smallest_n for _, smallest_n in settled],
         color=style["color"],
         marker="_",
@@ -176,17 +274,19 @@ def _draw_learner(ax: Axes, marks: Sequence[MeasuredThreshold], learner: str, sh
         linestyle="none",
         zorder=4,
     )
-    for t in marks:
-        head = {"left": "v", "right": "^"}.get(t.censored)
+    for mark in series.marks:
+        head = {"left": "v", "right": "^"}.get(mark.censored)
         if head is not None:
             # An arrow head: the threshold lies beyond the mark, on the side that it points to.
-            ax.plot([t.dim * shift], [t.n50], color=style["color"], marker=head, markerfacecolor="white", zorder=3)
-    if exact:
+            ax.plot(
+                [mark.x * shift], [mark.value], color=style["color"], marker=head, markerfacecolor="white", zorder=3
+            )
+    if exact and named:
         # Names stand to the lower right of the middle of their curve, where no line runs.
         place = exact[len(exact) // 2]
         ax.annotate(
-            LABELS.get(learner, learner),
-            (place.dim, place.n50),
+            series.label,
+            (place.x, place.value),
             xytext=(8, -8),
             textcoords="offset points",
             ha="left",
@@ -198,21 +298,31 @@ def _draw_learner(ax: Axes, marks: Sequence[MeasuredThreshold], learner: str, sh
         )
 
 
-def _label_ends(ax: Axes, x: float, ends: Sequence[tuple[float, str, str, float]]) -> None:
+def _label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
     """Write each line's label at its right end, pushed apart where two would touch (log scale)."""
     bottom, top = ax.get_ylim()
     gap = (top / bottom) ** 0.062
+    right = ax.get_xlim()[1]
     previous = 0.0
-    for y, label, colour, size in sorted(ends):
+    for x, y, label, colour in sorted(ends, key=lambda end: end[1]):
         place = max(y, previous * gap)
-        ax.text(x, place, label, color=colour, fontsize=size, va="center", ha="left", clip_on=False)
+        # A line that ends early has its label there, where it cannot be taken for another one's.
+        beside = right * 1.03 if x > right / _EARLY else x * 1.06
+        ax.text(beside, place, label, color=colour, fontsize=7, va="center", ha="left", clip_on=False)
         previous = place
 
 
-def complexity_figure(thresholds: Sequence[MeasuredThreshold], theory: Sequence[TheoryLine]) -> Figure:
-    """Make the complexity figure at one-column width; call within :func:`paper_style`."""
+def thresholds_figure(
+    series: Sequence[Series],
+    theory: Sequence[TheoryLine],
+    *,
+    x_label: str = "dimension $d$",
+    y_label: str = "transitions for success probability ½",
+    categories: Sequence[str] = (),
+) -> Figure:
+    """Make the figure at one-column width; call within :func:`paper_style`. Arguments as :func:`draw_thresholds`."""
     figure = Figure(layout="constrained")
-    draw_complexity(figure.add_subplot(), thresholds, theory)
+    draw_thresholds(figure.add_subplot(), series, theory, x_label=x_label, y_label=y_label, categories=categories)
     return figure
 
 

@@ -1,9 +1,17 @@
-"""Likelihoods of a threshold: of log N50 = x, maximised over the slope of the success curve.
+"""Likelihoods of a threshold: of log N50 = x, maximised over everything else that shapes the success curve.
 
-The model is logit P(success | N) = β (log N − x50). Two profiles of it serve two purposes. The *penalised* one, with
-Jeffreys' prior |I(β0, β)|^½ [1], has a finite maximum for separated data too; estimates and their intervals come from
-it. The *plain* one, optionally with a few stray outcomes, says what the data say and no more: for a jump between two N
-it is flat in the gap and a wall outside; laws are compared on it.
+The model, with β > 0 and strays γ, λ in [0, 1/2), is
+
+    P(success | N) = γ + (1 − γ − λ) expit(β (log N − x50) + s),    s = log((1/2 − γ)/(1/2 − λ)).
+
+The shift s makes P = 1/2 at N50 whatever the strays: N50 is where *success itself* crosses 1/2, not where the curve is
+half-way between its asymptotes γ and 1 − λ. Strays are successes by luck far below the threshold (one transition short
+of what identifies U, ReenGAGE's solutions form a circle, of which a share of 2·arccos(1 − ε)/2π, 4.5 % at ε = 0.01, is
+good enough) and failures far above it, the *lapse* (a descent run may end in a local minimum at any N).
+
+Two profiles serve two purposes. The *plain* one says what the data say and no more: for a jump between two N it is flat
+in the gap and a wall outside. Intervals and laws rest on it, with β, γ and λ profiled out. The *penalised* one, with
+Jeffreys' prior |I(β0, β)|^½ [1], has a finite maximum for separated data too; point estimates come from it.
 
 References:
     [1] D. Firth, Bias reduction of maximum likelihood estimates, Biometrika 80:27-38, 1993.
@@ -13,6 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 from jaxtyping import Float
@@ -23,9 +32,10 @@ from analysis.counts import Counts, FloatArray
 __all__ = [
     "STRAYS",
     "constant_log_likelihood",
-    "penalised_log_likelihood",
-    "penalised_profile",
+    "curve_log_likelihood",
+    "extra_refinements",
     "profile_log_likelihood",
+    "stray_profile",
     "success_probability",
 ]
 
@@ -34,65 +44,30 @@ _LOG_2 = math.log(2.0)
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 
 
-def success_probability(num_transitions: FloatArray, n50: float, slope: float) -> FloatArray:
-    """P(success | N) = 1/(1 + (N50/N)^β), elementwise for N > 0: the model of this module."""
-    return np.asarray(expit(slope * (np.log(num_transitions) - math.log(n50))))
-
-
-def penalised_profile(
-    counts: Counts, x: Float[FloatArray, " P"]
-) -> tuple[Float[FloatArray, " P"], Float[FloatArray, " P"]]:
-    """Penalised log likelihood ℓ + ½ log det I(β0, β) of x50 = x, maximised over β ≥ 0 (Firth 1993).
-
-    The maximum is found on a logarithmic grid of β and refined by golden section, for all x at once.
+def success_probability(
+    num_transitions: FloatArray, n50: float, slope: float, strays: tuple[float, float] = (0.0, 0.0)
+) -> FloatArray:
+    """P(success | N), elementwise for N > 0: the model of this module, 1/2 at N50.
 
     Args:
-        counts: at least two tested N (with one the information is singular).
-        x: values of log N50, (P,).
-
-    Returns:
-        The maximised values (P,) and the maximising slopes β (P,).
-
-    Raises:
-        ValueError: if only one N was tested.
+        num_transitions: N > 0.
+        n50: N50.
+        slope: β ≥ 0; infinity for a jump.
+        strays: (γ, λ), each in [0, 1/2).
     """
-    if len(counts.num_transitions) < 2:
-        raise ValueError("counts hold one tested N; a slope needs at least two")
-    x = np.asarray(x, dtype=np.float64)
-    log_n = counts.log_num_transitions
-    reach = np.max(np.abs(log_n[None, :] - x[:, None]), axis=1)
-    # At the maximum |η| at the nearest tested N is at most about log(trials): 60 is out of reach for any sample.
-    lowest = np.log(1e-3 / reach)
-    highest = math.log(60.0 / float(np.min(np.diff(log_n))))
-    grid = lowest[:, None] + (highest - lowest)[:, None] * np.linspace(0.0, 1.0, 72)[None, :]
-    best = np.argmax(penalised_log_likelihood(counts, x, np.exp(grid)), axis=1)
-    rows = np.arange(len(x))
-    low, high = grid[rows, np.maximum(best - 1, 0)], grid[rows, np.minimum(best + 1, grid.shape[1] - 1)]
-    for _ in range(28):
-        probes = np.stack([high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)], axis=1)
-        values = penalised_log_likelihood(counts, x, np.exp(probes))
-        left = values[:, 0] >= values[:, 1]
-        low, high = np.where(left, low, probes[:, 0]), np.where(left, probes[:, 1], high)
-    slope = np.exp(0.5 * (low + high))
-    return penalised_log_likelihood(counts, x, slope[:, None])[:, 0], slope
+    low, high = strays
+    offset = np.log(num_transitions) - math.log(n50)
+    eta = slope * offset if math.isfinite(slope) else np.select([offset < 0.0, offset > 0.0], [-math.inf, math.inf])
+    curve = expit(eta + math.log((0.5 - low) / (0.5 - high)))
+    return np.asarray(low + (1.0 - low - high) * curve)
 
 
-STRAYS: tuple[tuple[float, float], ...] = (
-    (0.0, 0.0),
-    (0.03, 0.0),
-    (0.0, 0.03),
-    (0.03, 0.03),
-    (0.1, 0.0),
-    (0.0, 0.1),
-    (0.1, 0.1),
-)
-"""Shares (γ, λ) of stray outcomes: successes by luck far below the threshold, failures far above it.
+STRAYS: tuple[tuple[float, float], ...] = tuple(product((0.0, 0.05), (0.0, 0.05, 0.15, 0.3)))
+"""Shares (γ, λ) of stray outcomes over which profiles are maximised.
 
-Both happen. One transition short of what identifies U, ReenGAGE's solutions form a circle, of which a share of
-2·arccos(1 − ε)/2π (4.5 % at ε = 0.01) is good enough; and a descent run may end in a local minimum at any N.
+A grid, because little is known of them: a search spends its trials near N50. Neighbouring shares differ by what some
+tens of trials can tell apart.
 """
-
-_STRAY_SLOPES = np.geomspace(0.05, 2000.0, 56)
 
 
 def profile_log_likelihood(
@@ -100,8 +75,8 @@ def profile_log_likelihood(
 ) -> Float[FloatArray, " P"]:
     """Log likelihood of log N50 = x, maximised over β in [0, ∞] *without* a penalty.
 
-    With ``strays`` also over these pairs (γ, λ): the curve then runs from γ (not 0) through 1/2 at N50 to 1 − λ
-    (not 1), so that one lucky success below a jump does not make the jump look gradual.
+    With ``strays`` also over these pairs (γ, λ), so that one lucky success below a jump does not make the jump look
+    gradual, and a lapse above it does not make N50 move.
 
     The supremum over β counts even where it is reached only as β → ∞. For separated data the profile is therefore 0
     strictly inside the gap and falls off a cliff at its ends; for data on one side of 1/2 it is flat to infinity. At
@@ -123,22 +98,128 @@ def profile_log_likelihood(
     for side in (-1, 1):
         values[flat == side * math.inf] = constant_log_likelihood(counts, above=side < 0)
     values[~infinite] = _profile_at_finite(counts, flat[~infinite])
-    for low, high in strays:
-        if low or high:
-            values[~infinite] = np.maximum(values[~infinite], _profile_with_strays(counts, flat[~infinite], low, high))
+    stray = [pair for pair in strays if pair != (0.0, 0.0)]
+    if stray and not np.all(infinite):
+        best = np.max(stray_profile(counts, flat[~infinite], stray)[0], axis=1)
+        values[~infinite] = np.maximum(values[~infinite], best)
     return values.reshape(shape)
 
 
-def _profile_with_strays(counts: Counts, x: Float[FloatArray, " P"], low: float, high: float) -> FloatArray:
-    """The profile for fixed shares γ = ``low`` and λ = ``high``: over a grid of slopes and the limit of a jump."""
+def stray_profile(
+    counts: Counts, x: Float[FloatArray, " P"], strays: Sequence[tuple[float, float]], penalised: bool = False
+) -> tuple[Float[FloatArray, "P S"], Float[FloatArray, "P S"]]:
+    """For each pair (γ, λ) the log likelihood of log N50 = x, maximised over β in (0, ∞], and that β (∞ for a jump).
+
+    A logarithmic grid of β, refined about its best point, and a parabola through the last three.
+
+    Args:
+        counts: successes and trials by N.
+        x: finite values of log N50, (P,).
+        strays: S pairs (γ, λ), each in [0, 1/2).
+        penalised: add ½ log det I(β0, β) at these strays. The slope is then finite.
+
+    Returns:
+        Values and slopes, (P, S) each.
+    """
+    log_n = counts.log_num_transitions
     successes = np.array(counts.successes, dtype=np.float64)
     failures = np.array(counts.trials, dtype=np.float64) - successes
-    offset = counts.log_num_transitions - x[:, None]
-    # The logistic curve, and the jump that it tends to, less 1/2; then each half drawn in by its strays.
-    curve = np.concatenate([expit(_STRAY_SLOPES[:, None, None] * offset), np.heaviside(offset, 0.5)[None]]) - 0.5
-    probability = 0.5 + curve * np.where(offset > 0.0, 1.0 - 2.0 * high, 1.0 - 2.0 * low)
-    terms = xlogy(successes, probability) + xlog1py(failures, -probability)
-    return np.max(np.sum(terms, axis=2), axis=0)
+    offset = log_n - x[:, None]
+    low = np.log(1e-2 / np.maximum(np.max(np.abs(offset), axis=1), 1e-6))
+    gap = float(np.min(np.diff(log_n))) if len(log_n) > 1 else 1.0
+    high = np.maximum(math.log(60.0 / gap), low + 1.0)
+    grid = np.repeat((low[:, None] + (high - low)[:, None] * np.linspace(0.0, 1.0, 20))[:, None, :], len(strays), 1)
+    shares = np.array(strays, dtype=np.float64)
+
+    def value(log_slope: FloatArray) -> FloatArray:
+        eta = np.exp(log_slope)[..., None] * offset[:, None, None, :]
+        return curve_log_likelihood(counts, eta, shares[None, :, None, :], penalised)
+
+    values = value(grid)
+    # Likelihoods narrow like 1/√trials: a factor of 4 for 16 times as many.
+    for _ in range(2 + extra_refinements(counts)):
+        best = np.argmax(values, axis=2)[..., None]
+        step = grid[:, :, 1:2] - grid[:, :, :1]
+        grid = np.take_along_axis(grid, best, 2) + step * np.linspace(-1.0, 1.0, 9)
+        values = value(grid)
+    best = np.clip(np.argmax(values, axis=2), 1, grid.shape[2] - 2)[..., None]
+    before, centre, after = (np.take_along_axis(values, best + k, 2)[..., 0] for k in (-1, 0, 1))
+    bend = np.minimum(before - 2.0 * centre + after, -1e-12)
+    rise = np.where(centre >= np.maximum(before, after), (before - after) ** 2 / (-8.0 * bend), 0.0)
+    top, slope = np.max(values, axis=2) + rise, np.exp(np.take_along_axis(grid, best, 2)[..., 0])
+    if penalised:
+        return top, slope
+    jump = _jump_log_likelihood(offset, shares, successes, failures, np.exp(high))
+    # The parabola may round to above 0, which no log likelihood is.
+    return np.minimum(np.maximum(top, jump), 0.0), np.where(jump >= top, math.inf, slope)
+
+
+def _jump_log_likelihood(
+    offset: Float[FloatArray, "P K"],
+    shares: Float[FloatArray, "S 2"],
+    successes: FloatArray,
+    failures: FloatArray,
+    steepest: Float[FloatArray, " P"],
+) -> Float[FloatArray, "P S"]:
+    """The limit of steep curves: γ below N50, 1 − λ above it, a fair coin at it.
+
+    Very close to a tested N, steep curves still pass through any probability there between 1/2 and the asymptote of
+    its side, while every other cell is decided; these count where their slope is beyond the ``steepest`` of the grid.
+    """
+    below, above = shares[:, 0], 1.0 - shares[:, 1]
+    place = offset[:, None, :]
+    curve = np.where(place < 0.0, below[:, None], np.where(place > 0.0, above[:, None], 0.5))
+    terms = xlogy(successes, curve) + xlog1py(failures, -curve)
+    jump = np.sum(terms, axis=2)
+    rows, nearest = np.arange(len(offset)), np.argmin(np.abs(offset), axis=1)
+    distance = offset[rows, nearest][:, None]
+    wins, losses = successes[nearest][:, None], failures[nearest][:, None]
+    free = wins / (wins + losses)
+    free = np.where(distance > 0.0, np.clip(free, 0.5, above), np.clip(free, below, 0.5))
+    inner = (free > below) & (free < above) & (distance != 0.0)
+    odds = np.where(inner, (free - below) / np.where(inner, above - free, 1.0), 1.0)
+    eta = np.log(odds) - np.log((0.5 - below) / (above - 0.5))
+    slope = eta / np.where(inner, distance, 1.0)
+    terms[rows, :, nearest] = xlogy(wins, free) + xlog1py(losses, -free)
+    through = np.sum(terms, axis=2)
+    return np.where(inner & (slope >= steepest[:, None]), np.maximum(jump, through), jump)
+
+
+def extra_refinements(counts: Counts) -> int:
+    """How many more refinements, by a factor of 4 each, than the usual two thousand trials need."""
+    return max(0, math.ceil(math.log(sum(counts.trials) / 2000.0, 16.0)))
+
+
+def curve_log_likelihood(
+    counts: Counts, eta: Float[FloatArray, "*b K"], strays: Float[FloatArray, "*c 2"], penalised: bool = False
+) -> Float[FloatArray, " *b"]:
+    """Log likelihood of the curve of this module at η = β (log N − x50), for broadcastable pairs (γ, λ).
+
+    Args:
+        counts: successes and trials by N.
+        eta: η at each tested N.
+        strays: pairs (γ, λ), each in [0, 1/2).
+        penalised: add ½ log det I(β0, β), where I = Σ w (1, x)(1, x)ᵀ, w = n (dP/dη)²/(P (1 − P)).
+    """
+    successes = np.array(counts.successes, dtype=np.float64)
+    trials = np.array(counts.trials, dtype=np.float64)
+    low, high = strays[..., 0, None], strays[..., 1, None]
+    eta = eta + np.log((0.5 - low) / (0.5 - high))
+    tail = np.exp(-np.abs(eta))
+    large = 1.0 / (1.0 + tail)
+    small = tail * large
+    span = 1.0 - low - high
+    success = np.maximum(low + span * np.where(eta > 0.0, large, small), 1e-300)
+    failure = np.maximum(high + span * np.where(eta > 0.0, small, large), 1e-300)
+    value = np.log(success) @ successes + np.log(failure) @ (trials - successes)
+    if not penalised:
+        return np.asarray(value)
+    log_n = counts.log_num_transitions
+    weight = np.maximum(trials * (span * large * small) ** 2 / (success * failure), 1e-200)
+    total = np.sum(weight, axis=-1)
+    mean = np.sum(weight * log_n, axis=-1) / total
+    scatter = np.sum(weight * (log_n - mean[..., None]) ** 2, axis=-1)
+    return np.asarray(value + 0.5 * (np.log(total) + np.log(np.maximum(scatter, 1e-200))))
 
 
 def constant_log_likelihood(counts: Counts, above: bool) -> float:
@@ -150,32 +231,6 @@ def constant_log_likelihood(counts: Counts, above: bool) -> float:
     fraction = successes / trials
     fraction = max(fraction, 0.5) if above else min(fraction, 0.5)
     return float(xlogy(successes, fraction) + xlog1py(trials - successes, -fraction))
-
-
-def penalised_log_likelihood(
-    counts: Counts, x: Float[FloatArray, " P"], slope: Float[FloatArray, "P B"]
-) -> Float[FloatArray, "P B"]:
-    """ℓ + ½ log det I(β0, β), where I = Σ w_i (1, x_i)(1, x_i)ᵀ, w_i = n_i p_i (1 − p_i), at x50 = x and β = slope.
-
-    det I = (Σ w)·(Σ w (x_i − x̄)²), with x̄ the w-weighted mean: no cancellation, and the largest w is taken out
-    before the sums so that steep curves do not underflow.
-    """
-    log_n = counts.log_num_transitions
-    successes = np.array(counts.successes, dtype=np.float64)
-    trials = np.array(counts.trials, dtype=np.float64)
-    eta = slope[:, :, None] * (log_n - x[:, None])[:, None, :]
-    size = np.abs(eta)
-    softplus = np.log1p(np.exp(-size))
-    log_likelihood = successes * np.minimum(eta, 0.0) - (trials - successes) * np.maximum(eta, 0.0) - trials * softplus
-    log_weight = np.log(trials) - size - 2.0 * softplus
-    largest = np.max(log_weight, axis=2, keepdims=True)
-    weight = np.exp(log_weight - largest)
-    total = np.sum(weight, axis=2)
-    mean = np.sum(weight * log_n, axis=2) / total
-    scatter = np.sum(weight * (log_n - mean[:, :, None]) ** 2, axis=2)
-    with np.errstate(divide="ignore"):
-        log_det = 2.0 * largest[:, :, 0] + np.log(total) + np.log(scatter)
-    return np.sum(log_likelihood, axis=2) + 0.5 * log_det
 
 
 def _profile_at_finite(counts: Counts, x: Float[FloatArray, " P"]) -> Float[FloatArray, " P"]:

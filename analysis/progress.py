@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import time
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from analysis.config import SweepConfig
-from analysis.search import ThresholdSearch
-from analysis.sweep import SweepEvent
+from analysis.experiment import Curve, Experiment, Point
+from analysis.setting import Setting
+from analysis.sweep import Plan, SweepEvent
 
 __all__ = ["ProgressDisplay"]
 
@@ -19,33 +18,25 @@ _PLAIN_INTERVAL = 15.0
 """Seconds between two plain lines about a search that is still running."""
 
 
-def describe(search: ThresholdSearch) -> str:
-    """A search in a few words: where it is and what it knows."""
-    text = f"{search.learner} d={search.dim}: {search.spent} trials"
-    fit = search.threshold
-    if fit is not None:
-        if fit.censored:
-            text += f", N50 {'below' if fit.censored == 'left' else 'above'} {fit.n50:.0f}"
-        elif math.isfinite(fit.half_width):
-            text += f", N50 = {fit.n50:.1f} ± {100 * math.expm1(fit.half_width):.0f} %"
-        else:
-            text += f", N50 ≈ {fit.n50:.1f}"
-    return text
-
-
 class ProgressDisplay:
     """Reports a sweep's progress to a console; used as a context manager.
 
     The time left is a guess: the work of a search is taken to grow like d³, and a running search to need as many
     trials as the finished ones did on average.
+
+    Args:
+        experiment: what is run; names the curves.
+        console: where to.
+        quiet: show nothing.
     """
 
-    def __init__(self, config: SweepConfig, console: Console, quiet: bool = False) -> None:
-        self._config = config
+    def __init__(self, experiment: Experiment, console: Console, quiet: bool = False) -> None:
+        self._settings = experiment.settings
+        self._names = {p.setting: _name(experiment, c, p) for c in experiment.curves for p in c.points}
         self._console = console
         self._quiet = quiet
-        self._searches: dict[tuple[str, int], ThresholdSearch] = {}
-        self._finished: set[tuple[str, int]] = set()
+        self._plans: dict[Setting, Plan] = {}
+        self._finished: set[Setting] = set()
         self._started = time.monotonic()
         self._last_line = self._started
         self._progress = Progress(
@@ -71,11 +62,10 @@ class ProgressDisplay:
 
     def __call__(self, event: SweepEvent) -> None:
         """Take in an event of the sweep."""
-        search = event.search
-        key = (search.learner, search.dim)
-        self._searches[key] = search
+        plan = event.plan
+        self._plans[plan.setting] = plan
         if event.batch is None:
-            self._finished.add(key)
+            self._finished.add(plan.setting)
         if self._quiet:
             return
         done = self._fraction_done()
@@ -83,9 +73,9 @@ class ProgressDisplay:
         left = ""
         if 0 < done < 1 and now - self._started > 2:
             left = f"about {_clock((now - self._started) * (1 - done) / done)} left"
-        text = describe(search)
+        text = f"{self._names[plan.setting]}: {plan.describe()}"
         if event.batch is None:
-            self._console.print(f"{text} ({search.stopped})", highlight=False)
+            self._console.print(f"{text} ({plan.stopped})", highlight=False)
             self._last_line = now
         elif not self._console.is_terminal and now - self._last_line > _PLAIN_INTERVAL:
             self._console.print(
@@ -97,19 +87,23 @@ class ProgressDisplay:
         self._progress.update(self._task, completed=done, description=text, left=left)
 
     def _fraction_done(self) -> float:
-        finished = [self._searches[key].spent for key in self._finished]
-        expected = sum(finished) / len(finished) if finished else self._config.budget / 2
+        finished = [self._plans[setting].spent for setting in self._finished]
+        expected = sum(finished) / len(finished) if finished else self._settings[0].budget / 2
         total = done = 0.0
-        for learner in self._config.learners:
-            for dim in self._config.dims:
-                weight = float(dim**3)
-                total += weight
-                search = self._searches.get((learner, dim))
-                if (learner, dim) in self._finished:
-                    done += weight
-                elif search is not None:
-                    done += weight * min(0.9, search.spent / expected)
+        for setting in self._settings:
+            weight = float(setting.dim**3)
+            total += weight
+            if setting in self._finished:
+                done += weight
+            elif setting in self._plans:
+                done += weight * min(0.9, self._plans[setting].spent / expected)
         return done / total
+
+
+def _name(experiment: Experiment, curve: Curve, point: Point) -> str:
+    """A curve's point in words."""
+    axis = "d" if experiment.x == "dim" else experiment.x
+    return f"{curve.label} {axis}={point.x}"
 
 
 def _clock(seconds: float) -> str:

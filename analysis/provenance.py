@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from analysis.config import SweepConfig
+from analysis.experiment import Experiment
 
 __all__ = ["describe_session", "utc_now"]
 
-_PACKAGES = ("reengage-lab", "torch", "numpy", "scipy", "gymnasium", "firthmodels", "matplotlib")
+_PACKAGES = ("reengage-lab", "torch", "numpy", "scipy", "gymnasium", "simpleeval", "matplotlib")
 
 
 def utc_now() -> str:
@@ -46,15 +46,15 @@ def _commit() -> dict[str, Any] | None:
         return None
 
 
-def describe_session(config: SweepConfig, workers: int) -> dict[str, Any]:
+def describe_session(experiment: Experiment, workers: int) -> dict[str, Any]:
     """One session's entry in ``provenance.json``; a run that was resumed has several."""
     return {
         "started": utc_now(),
         "command": sys.argv[1:],
-        "configuration": config.hash(),
-        "seed": config.seed,
+        "configuration": experiment.hash(),
+        "seed": experiment.common("seed"),
         "workers": workers,
-        "device": config.device,
+        "device": experiment.common("device"),
         "source": _commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),

@@ -7,8 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from analysis.config import ConfigError, SweepConfig
+from analysis.experiment import Experiment
 from analysis.provenance import describe_session, utc_now
+from analysis.setting import ConfigError
 from analysis.store import Store
 
 __all__ = ["RunDirectory", "write_atomically"]
@@ -33,16 +34,16 @@ class RunDirectory:
     """A run's directory, checked before anything is written to it.
 
     Args:
-        path: an empty or absent directory, or one that holds a run of the same configuration.
-        config: the run's configuration.
+        path: an empty or absent directory, or one that holds a run of the same settings.
+        experiment: what is run.
 
     Raises:
         ConfigError: if the path cannot be used; nothing was changed.
     """
 
-    def __init__(self, path: Path, config: SweepConfig) -> None:
+    def __init__(self, path: Path, experiment: Experiment) -> None:
         self.path = path
-        self.config = config
+        self.experiment = experiment
         try:
             if path.exists() and not path.is_dir():
                 raise ConfigError("out", str(path), "it is a file; expected a directory")
@@ -71,16 +72,18 @@ class RunDirectory:
 
         Raises:
             ConfigError: if the directory cannot be made.
-            StoreError: if the store refuses the configuration or cannot be used.
+            StoreError: if the store refuses the experiment or cannot be used.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError("out", str(self.path), f"it cannot be made ({error.strerror})") from None
-        store = Store(self.store_path, self.config)
-        write_atomically(self.path / "config.json", to_json(self.config.resolved()))
+        store = Store(self.store_path, self.experiment.resolved())
+        write_atomically(
+            self.path / "config.json", to_json({**self.experiment.described(), **self.experiment.resolved()})
+        )
         sessions = self._sessions()
-        sessions.append(describe_session(self.config, workers))
+        sessions.append(describe_session(self.experiment, workers))
         self._write_sessions(sessions)
         return store
 

@@ -40,7 +40,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize, minimize_scalar
-from scipy.special import chdtri, ndtr
+from scipy.special import chdtri, ndtr, stdtrit
 
 from analysis.counts import Counts
 from analysis.likelihood import STRAYS, constant_log_likelihood, profile_log_likelihood
@@ -211,7 +211,7 @@ def fit_scaling(counts: Mapping[int, Counts], laws: Sequence[Law] = CANDIDATE_LA
         raise ValueError(f"level is {level}; must be strictly between 0 and 1")
     if not laws or len({law.name for law in laws}) < len(laws):
         raise ValueError(f"laws are {[law.name for law in laws]}; at least one is needed, with distinct names")
-    informative = tuple(d for d in dims if _crosses(counts[d]))
+    informative = tuple(d for d in dims if counts[d].crosses)
     if len(informative) < 3:
         reason = f"a law needs a threshold at three dimensions or more, and there are {len(informative)}"
         return Scaling(dims, informative, reason=reason)
@@ -224,7 +224,7 @@ def fit_scaling(counts: Mapping[int, Counts], laws: Sequence[Law] = CANDIDATE_LA
     return Scaling(
         dims=dims,
         informative_dims=informative,
-        exponent=_fit_exponent(problem, drop),
+        exponent=_fit_exponent(problem, level, len(informative)),
         laws=weighted,
         best=max(weighted, key=lambda fit: (round(fit.weight, 6), fit.constant <= 1.0)).law.name,
         order_weights={
@@ -340,7 +340,7 @@ def _normal_cells(z: Float[FloatArray, "*b E"]) -> tuple[Float[FloatArray, "*b C
 
 def _refinement(x: FloatArray, value: FloatArray) -> FloatArray:
     """Points that halve the cells over which ℓ changes too much, and their neighbours; far below 0 less matters."""
-    compressed = np.where(value > -10.0, value, -10.0 + 0.1 * (np.maximum(value, -60.0) + 10.0))
+    compressed = np.where(value > -14.0, value, -14.0 + 0.1 * (np.maximum(value, -60.0) + 14.0))
     steep = np.abs(np.diff(compressed)) > 0.15
     near = steep.copy()
     near[1:] |= steep[:-1]
@@ -497,11 +497,6 @@ class _Problem:
         return best
 
 
-def _crosses(counts: Counts) -> bool:
-    """Whether some tested N succeeds in at least half of the trials and some in less."""
-    return bool(np.any(counts.fractions >= 0.5) and np.any(counts.fractions < 0.5))
-
-
 def _fit_law(problem: _Problem, law: Law, drop: float) -> LawFit:
     """Maximise over (log c, τ); ``drop`` is the fall of the log likelihood at the ends of the interval."""
     shape = law.log(problem.dims)
@@ -529,7 +524,21 @@ def _fit_law(problem: _Problem, law: Law, drop: float) -> LawFit:
     )
 
 
-def _fit_exponent(problem: _Problem, drop: float) -> Exponent:
+def _exponent_drop(level: float, num_informative: int, misfit: bool) -> float:
+    """The fall of the log likelihood at the ends of the exponent's interval.
+
+    Without misfit, what is known of each log N50 is known from its own counts, and the χ² quantile holds. With one,
+    τ is estimated from m dimensions to which two parameters were fitted, and the likelihood-ratio statistic of a
+    Gaussian regression is m log(1 + T²/(m − 2)), T of Student's distribution with m − 2 degrees of freedom.
+    """
+    if not misfit:
+        return 0.5 * float(chdtri(1, 1.0 - level))
+    freedom = num_informative - 2
+    quantile = float(stdtrit(freedom, 0.5 + 0.5 * level))
+    return 0.5 * num_informative * math.log1p(quantile * quantile / freedom)
+
+
+def _fit_exponent(problem: _Problem, level: float, num_informative: int) -> Exponent:
     """Maximise over (b, log c, τ). The offset is taken at the mean log d: b and it are then nearly uncorrelated."""
     x = np.log(np.array(problem.dims, dtype=np.float64))
     centre = float(np.mean(x))
@@ -553,6 +562,8 @@ def _fit_exponent(problem: _Problem, drop: float) -> Exponent:
     found, parameters, spread = problem.maximise(basis, zero, starts)
     if found > value + 1e-6:
         value, best, offset, tau = found, float(parameters[0]), float(parameters[1]), spread
+
+    drop = _exponent_drop(level, num_informative, tau > 0.0)
 
     def profile(b: float) -> float:
         a, exact_value = problem.best_exact(b * x)

@@ -24,8 +24,8 @@ from dataclasses import dataclass, field
 
 from scipy.stats import binomtest
 
-from analysis.config import SweepConfig
 from analysis.counts import Counts
+from analysis.setting import Setting
 from analysis.threshold import Threshold, decided_bracket, fit_threshold
 from analysis.trial import Batch, TrialRow
 
@@ -55,21 +55,17 @@ _WORTHWHILE = (0.1, 0.9)
 
 @dataclass
 class ThresholdSearch:
-    """The state of one search: (learner, dim) and the counts so far.
+    """The state of one search, and the counts so far.
 
     Attributes:
-        config: the sweep.
-        learner: key of ``LEARNERS``.
-        dim: d.
+        setting: what the threshold is measured of.
         cells: N -> (successes, trials).
         next_trial: the first trial index not used yet.
         stopped: the stopping rule that ended the search; "" while it runs.
         threshold: the fit after the last complete round that allowed one.
     """
 
-    config: SweepConfig
-    learner: str
-    dim: int
+    setting: Setting
     cells: dict[int, tuple[int, int]] = field(default_factory=dict)
     next_trial: int = 0
     stopped: str = ""
@@ -80,10 +76,21 @@ class ThresholdSearch:
         """Trials so far."""
         return sum(trials for _, trials in self.cells.values())
 
+    def describe(self) -> str:
+        """Where it is and what it knows, in a few words."""
+        text, fit = f"{self.spent} trials", self.threshold
+        if fit is None:
+            return text
+        if fit.censored:
+            return f"{text}, N50 {'below' if fit.censored == 'left' else 'above'} {fit.n50:.0f}"
+        if math.isfinite(fit.half_width):
+            return f"{text}, N50 = {fit.n50:.1f} ± {100 * math.expm1(fit.half_width):.0f} %"
+        return f"{text}, N50 ≈ {fit.n50:.1f}"
+
     @property
     def largest(self) -> int:
         """The largest N that the search is willing to try: far above every law under discussion."""
-        return max(64, 8 * self.dim**2)
+        return max(64, 8 * self.setting.dim**2)
 
     def next_round(self) -> list[Batch]:
         """The batches to run next; none when the search is over (``stopped`` says why)."""
@@ -104,9 +111,7 @@ class ThresholdSearch:
 
     def _batch(self, num_transitions: int, count: int) -> Batch:
         batch = Batch(
-            config=self.config,
-            learner=self.learner,
-            dim=self.dim,
+            setting=self.setting,
             num_transitions=num_transitions,
             first_trial=self.next_trial,
             count=count,
@@ -130,7 +135,7 @@ class ThresholdSearch:
             start = 2 * tried[-1] if tried else 1
             sizes = [n for n in (start, 2 * start) if n <= self.largest]
             if not sizes:
-                self.threshold = fit_threshold(Counts.from_cells(self.cells))
+                self.threshold = fit_threshold(Counts.from_cells(self.cells), test_fit=False)
                 self.stopped = "censored"
             return sizes
         high = above[0]
@@ -146,11 +151,11 @@ class ThresholdSearch:
         if self.stopped:
             return []
         counts = Counts.from_cells(self.cells)
-        fit = self.threshold = fit_threshold(counts)
+        fit = self.threshold = fit_threshold(counts, test_fit=False)
         below, above = decided_bracket(counts, _EVIDENCE)
         if fit.settled:
             self.stopped = "settled"
-        elif self.spent + 2 * self._batch_size > self.config.budget:
+        elif self.spent + 2 * self._batch_size > self.setting.budget:
             self.stopped = "budget"
         elif fit.censored == "left":
             return self._or_stop([n for n in (1,) if self._free(n)], "censored")
@@ -160,7 +165,7 @@ class ThresholdSearch:
             return self._or_stop([n for n in (top, 2 * top) if self._free(n) and n <= self.largest][:1], "budget")
         elif open_integers := self._open_integers(counts):
             return open_integers
-        elif below and not fit.censored and fit.half_width <= self.config.precision:
+        elif below and not fit.censored and fit.half_width <= self.setting.precision:
             self.stopped = "precision"
         return [] if self.stopped else self._or_stop(self._informative_sizes(fit), "budget")
 
@@ -179,12 +184,12 @@ class ThresholdSearch:
 
     @property
     def _batch_size(self) -> int:
-        return min(self.config.batch_size, self.config.trials)
+        return min(self.setting.batch_size, self.setting.trials)
 
     def _free(self, num_transitions: int) -> bool:
         """Whether a size may take another batch."""
         _, trials = self.cells.get(num_transitions, (0, 0))
-        return trials + self._batch_size <= self.config.trials
+        return trials + self._batch_size <= self.setting.trials
 
     def _informative_sizes(self, fit: Threshold) -> list[int]:
         """Integers near the fitted crossing that may still take a batch: one a side if possible, at most two."""

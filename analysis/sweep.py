@@ -1,6 +1,6 @@
-"""Run a sweep: every search of a configuration, on any executor, through one store.
+"""Run an experiment: every search (or fixed plan) of it, on any executor, through one store.
 
-The driver asks the searches for their next batches, takes from the store what is there already, sends the rest
+The driver asks the plans for their next batches, takes from the store what is there already, sends the rest
 to the executor and writes results as they come. Large dimensions go first, because they take longest.
 """
 
@@ -11,24 +11,29 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
 
-from analysis.config import SweepConfig
+from analysis.experiment import Experiment
+from analysis.fixed_sizes import FixedSizes
 from analysis.search import ThresholdSearch
+from analysis.setting import Setting
 from analysis.store import Store
 from analysis.trial import Batch, TrialRow, run_batch
 
-__all__ = ["SweepEvent", "run_sweep"]
+__all__ = ["Plan", "SweepEvent", "run_sweep"]
+
+Plan = ThresholdSearch | FixedSizes
+"""What asks for batches and takes in their results, round by round."""
 
 
 @dataclass(frozen=True)
 class SweepEvent:
-    """What a progress display is told: after every batch, and when a search ends.
+    """What a progress display is told: after every batch, and when a plan ends.
 
     Attributes:
-        search: the search that the news is about.
-        batch: the batch that was finished, or None when the search has just ended.
+        plan: the one that the news is about.
+        batch: the batch that was finished, or None when the plan has just ended.
     """
 
-    search: ThresholdSearch
+    plan: Plan
     batch: Batch | None
 
 
@@ -36,7 +41,7 @@ class SweepEvent:
 class _Round:
     """The batches of one round and the results that have come."""
 
-    search: ThresholdSearch
+    plan: Plan
     batches: list[Batch]
     results: dict[int, list[TrialRow]] = field(default_factory=dict)
 
@@ -46,48 +51,53 @@ class _Round:
 
 
 def run_sweep(
-    config: SweepConfig,
+    experiment: Experiment,
     store: Store,
     executor: Executor,
     workers: int,
     report: Callable[[SweepEvent], None] = lambda event: None,
-) -> list[ThresholdSearch]:
-    """Finish every search of a configuration; what the store holds is not run again.
+) -> dict[Setting, Plan]:
+    """Finish every plan of an experiment; what the store holds is not run again.
 
     Args:
-        config: what to measure.
-        store: where trials are kept; must belong to ``config``.
+        experiment: what to measure.
+        store: where trials are kept; must belong to ``experiment``.
         executor: where batches run. The result does not depend on it as long as its workers compute with one
             arithmetic thread (threads change the order of floating-point sums).
         workers: batches to keep in flight.
-        report: called after every batch and every finished search.
+        report: called after every batch and every finished plan.
 
     Returns:
-        The finished searches, by learner and dimension in the configuration's order.
+        The finished plan of each setting.
     """
-    searches = [ThresholdSearch(config, learner, dim) for learner in config.learners for dim in config.dims]
+    plans: dict[Setting, Plan] = {}
+    for point in experiment.points:
+        if point.setting not in plans:
+            error = experiment.measure == "error"
+            plans[point.setting] = FixedSizes(point.setting, point.sizes) if error else ThresholdSearch(point.setting)
+    order = {setting: number for number, setting in enumerate(plans)}
     waiting: list[tuple[int, int, int, _Round]] = []
     running: dict[Future[list[TrialRow]], tuple[_Round, int]] = {}
 
-    def advance(search: ThresholdSearch, order: int) -> None:
+    def advance(plan: Plan) -> None:
         """Replay what the store knows; queue the first round that it does not."""
-        while batches := search.next_round():
-            current = _Round(search, batches)
+        while batches := plan.next_round():
+            current = _Round(plan, batches)
             for i, batch in enumerate(batches):
                 rows = store.load(batch)
                 if rows is not None:
                     current.results[i] = rows
-                    report(SweepEvent(search, batch))
+                    report(SweepEvent(plan, batch))
             if not current.complete:
                 for i in range(len(batches)):
                     if i not in current.results:
-                        heapq.heappush(waiting, (-search.dim, order, i, current))
+                        heapq.heappush(waiting, (-plan.setting.dim, order[plan.setting], i, current))
                 return
-            search.record(batches, [current.results[i] for i in range(len(batches))])
-        report(SweepEvent(search, None))
+            plan.record(batches, [current.results[i] for i in range(len(batches))])
+        report(SweepEvent(plan, None))
 
-    for order, search in enumerate(searches):
-        advance(search, order)
+    for plan in plans.values():
+        advance(plan)
     try:
         while waiting or running:
             while waiting and len(running) <= workers:
@@ -99,12 +109,12 @@ def run_sweep(
                 rows = future.result()
                 store.save(current.batches[i], rows)
                 current.results[i] = rows
-                report(SweepEvent(current.search, current.batches[i]))
+                report(SweepEvent(current.plan, current.batches[i]))
                 if current.complete:
-                    current.search.record(current.batches, [current.results[k] for k in range(len(current.batches))])
-                    advance(current.search, searches.index(current.search))
+                    current.plan.record(current.batches, [current.results[k] for k in range(len(current.batches))])
+                    advance(current.plan)
     except BaseException:
         for future in running:
             future.cancel()
         raise
-    return searches
+    return plans

@@ -4,56 +4,110 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Callable
 from typing import Any
 
 from rich import box
 from rich.table import Table
 
-from analysis.results import LearnerResults, SweepResults, ThresholdRow
+from analysis.experiment import Curve
+from analysis.latex import as_latex
+from analysis.results import CurveResults, ExperimentResults
 from analysis.scaling_law import LawFit
+from analysis.verdict import PointResult
 
-__all__ = ["latex_table", "scaling_csv", "terminal_table", "threshold_record", "thresholds_csv"]
+__all__ = ["errors_csv", "latex_table", "scaling_csv", "terminal_table", "threshold_record", "thresholds_csv"]
 
-THRESHOLD_COLUMNS = (
+SETTING_COLUMNS = (
     "construction",
     "group",
     "learner",
+    "optimiser",
     "dim",
+    "goal_dim",
+    "relabels",
+    "steps_per_goal",
+    "goals",
+    "actions",
+    "noise",
+    "count",
+)
+
+THRESHOLD_COLUMNS = (
+    "curve",
+    "x",
+    *SETTING_COLUMNS,
     "n50",
     "n50_low",
     "n50_high",
     "n90",
     "smallest_n",
+    "settled",
     "predicted",
+    "ratio",
     "censored",
+    "lack_of_fit",
+    "stopped",
     "trials",
+    "mean_starts",
+    "most_starts",
+)
+
+ERROR_COLUMNS = (
+    "curve",
+    "x",
+    *SETTING_COLUMNS,
+    "num_transitions",
+    "mean_squared_error",
+    "low",
+    "high",
+    "predicted",
+    "ratio",
+    "trials",
+    "failed",
 )
 
 _DIGITS = 6
 
+_AXES = {"dim": "d", "relabels": "K", "steps_per_goal": "T", "goal_dim": "k", "group": "class"}
+"""Short names of the axes; others by the name of the field."""
+
 
 def _rounded(value: float | None) -> float | None:
-    """To significant digits that the data support: the last bits differ between machines."""
-    return None if value is None else float(f"{value:.{_DIGITS}g}")
+    """To significant digits that the data support: the last bits differ between machines; integers stay."""
+    return value if value is None or isinstance(value, int) else float(f"{value:.{_DIGITS}g}")
 
 
-def threshold_record(results: SweepResults, row: ThresholdRow) -> dict[str, Any]:
+def _place(curve: Curve, row: PointResult) -> dict[str, Any]:
+    setting = row.point.setting
+    return {
+        "curve": curve.label,
+        "x": row.point.x,
+        **{name: getattr(setting, name) for name in SETTING_COLUMNS},
+    }
+
+
+def threshold_record(curve: Curve, row: PointResult) -> dict[str, Any]:
     """One line of ``thresholds.csv``; None where a value is open or unknown."""
     threshold = row.threshold
+    assert threshold is not None
     return {
-        "construction": results.config.construction,
-        "group": results.config.group,
-        "learner": row.learner,
-        "dim": row.dim,
+        **_place(curve, row),
         "n50": _rounded(threshold.n50),
         "n50_low": _rounded(threshold.n50_low),
         "n50_high": _rounded(threshold.n50_high),
         "n90": _rounded(threshold.n90),
         "smallest_n": threshold.smallest_n,
-        "predicted": row.predicted,
+        "settled": threshold.settled,
+        "predicted": _rounded(row.point.predicted),
+        "ratio": _rounded(row.ratio),
         "censored": threshold.censored,
+        "lack_of_fit": _rounded(threshold.lack_of_fit),
+        "stopped": row.stopped,
         "trials": threshold.trials,
+        "mean_starts": _rounded(row.mean_starts),
+        "most_starts": row.most_starts,
     }
 
 
@@ -65,18 +119,44 @@ def _csv(columns: tuple[str, ...], records: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def thresholds_csv(results: SweepResults) -> str:
-    """The thresholds, one line per learner and dimension."""
+def thresholds_csv(results: ExperimentResults) -> str:
+    """The thresholds, one line per curve and point."""
     return _csv(
         THRESHOLD_COLUMNS,
-        [threshold_record(results, row) for learner in results.learners for row in learner.thresholds],
+        [threshold_record(curve.curve, row) for curve in results.curves for row in curve.points],
     )
 
 
-def law_record(learner: str, fit: LawFit) -> dict[str, Any]:
-    """One candidate law of one learner."""
+def errors_csv(results: ExperimentResults) -> str:
+    """The mean squared errors, one line per curve, point and N; ``predicted`` and ``ratio`` are of N × error."""
+    records = []
+    for curve in results.curves:
+        for row in curve.points:
+            predicted = row.point.predicted
+            for error in row.errors:
+                records.append(
+                    {
+                        **_place(curve.curve, row),
+                        "num_transitions": error.num_transitions,
+                        "mean_squared_error": _rounded(error.mean),
+                        "low": _rounded(error.low),
+                        "high": _rounded(error.high),
+                        "predicted": _rounded(predicted),
+                        "ratio": _rounded(
+                            None if predicted is None else error.num_transitions * error.mean / predicted
+                        ),
+                        "trials": error.trials,
+                        "failed": error.failed,
+                    }
+                )
+    return _csv(ERROR_COLUMNS, records)
+
+
+def law_record(curve: Curve, fit: LawFit) -> dict[str, Any]:
+    """One candidate law of one curve."""
     return {
-        "learner": learner,
+        "curve": curve.label,
+        "learner": curve.learner,
         "law": fit.law.name,
         "order": fit.law.order,
         "constant": _rounded(fit.constant),
@@ -92,31 +172,56 @@ def law_record(learner: str, fit: LawFit) -> dict[str, Any]:
     }
 
 
-def scaling_csv(results: SweepResults) -> str:
-    """The scaling laws: each candidate, and the power law, per learner.
+def _power_records(results: CurveResults) -> list[dict[str, Any]]:
+    """The exponents: of the two-stage power law and of the joint model."""
+    records = []
+    curve, scaling, joint = results.curve, results.scaling, results.joint
+    if scaling is not None and scaling.exponent is not None:
+        power = scaling.exponent
+        records.append(
+            {
+                "curve": curve.label,
+                "learner": curve.learner,
+                "law": "power",
+                "constant": _rounded(power.constant),
+                "exponent": _rounded(power.value),
+                "exponent_low": _rounded(power.low),
+                "exponent_high": _rounded(power.high),
+                "misfit": _rounded(power.tau),
+                "log_likelihood": _rounded(power.log_likelihood),
+                "aic": _rounded(power.aic),
+            }
+        )
+    if joint is not None:
+        records.append(
+            {
+                "curve": curve.label,
+                "learner": curve.learner,
+                "law": "joint model",
+                "constant": _rounded(math.exp(joint.log_constant)),
+                "exponent": _rounded(joint.exponent),
+                "exponent_low": _rounded(joint.exponent_low),
+                "exponent_high": _rounded(joint.exponent_high),
+                "lack_of_fit": _rounded(joint.lack_of_fit),
+            }
+        )
+    return records
 
-    ``exponent`` is the fitted one for the power law and, for a candidate, its own log-log slope over the dimensions;
-    ``misfit`` is the scatter of log N50 around the law beyond sampling error; ``weight`` is among the candidates.
+
+def scaling_csv(results: ExperimentResults) -> str:
+    """The scaling laws: each candidate, the power law and the joint model, per curve.
+
+    ``exponent`` is the fitted one for the power law and the joint model and, for a candidate, its own log-log slope
+    over the dimensions; ``misfit`` is the scatter of log N50 around the law beyond sampling error; ``weight`` is among
+    the candidates; ``lack_of_fit`` is a p-value.
     """
     records = []
-    for learner in results.learners:
-        records += [law_record(learner.learner, fit) for fit in learner.scaling.laws]
-        power = learner.scaling.exponent
-        if power is not None:
-            records.append(
-                {
-                    "learner": learner.learner,
-                    "law": "power",
-                    "constant": _rounded(power.constant),
-                    "exponent": _rounded(power.value),
-                    "exponent_low": _rounded(power.low),
-                    "exponent_high": _rounded(power.high),
-                    "misfit": _rounded(power.tau),
-                    "log_likelihood": _rounded(power.log_likelihood),
-                    "aic": _rounded(power.aic),
-                }
-            )
+    for curve in results.curves:
+        if curve.scaling is not None:
+            records += [law_record(curve.curve, fit) for fit in curve.scaling.laws]
+        records += _power_records(curve)
     columns = (
+        "curve",
         "learner",
         "law",
         "order",
@@ -130,6 +235,7 @@ def scaling_csv(results: SweepResults) -> str:
         "log_likelihood",
         "aic",
         "weight",
+        "lack_of_fit",
     )
     return _csv(columns, records)
 
@@ -139,8 +245,9 @@ def count_text(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
 
 
-def _interval(row: ThresholdRow) -> str:
+def _interval(row: PointResult) -> str:
     threshold = row.threshold
+    assert threshold is not None
     if threshold.censored == "undetermined":
         return threshold.censored
     sign = {"left": "≤ ", "right": "≥ "}.get(threshold.censored, "")
@@ -152,66 +259,122 @@ def _or_dash(value: float | None, form: Callable[[float], str] = str) -> str:
     return "–" if value is None else form(value)
 
 
-def _smallest(row: ThresholdRow) -> str:
+def _smallest(row: PointResult) -> str:
     """The smallest N, marked where it is the rounded-up N₅₀ and not settled by trials."""
+    assert row.threshold is not None
     return ("" if row.threshold.settled else "~") + _or_dash(row.threshold.smallest_n)
 
 
-def terminal_table(learner: LearnerResults) -> Table:
-    """A learner's thresholds beside the predictions."""
+def terminal_table(results: CurveResults, x: str) -> Table:
+    """A curve beside its predictions, titled with the learner and its optimiser."""
+    title = results.curve.label
+    if results.curve.optimiser not in title:
+        title += f": {results.curve.optimiser}"
     table = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, 1),
         pad_edge=False,
-        title=learner.label,
+        title=title,
         title_justify="left",
         title_style="bold",
     )
-    for heading in ("d", "N50  [95 %]", "N90", "min N", "theory", "ratio", "trials"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("ended by", no_wrap=True)
-    for row in learner.thresholds:
-        table.add_row(
-            str(row.dim),
-            _interval(row),
-            _or_dash(row.threshold.n90, count_text),
-            _smallest(row),
-            _or_dash(row.predicted),
-            _or_dash(row.ratio, "{:.2f}".format),
-            str(row.threshold.trials),
-            row.stopped,
-        )
+    table.add_column(_AXES.get(x, x), justify="right", no_wrap=True)
+    if results.points[0].errors:
+        _error_rows(table, results)
+    else:
+        _threshold_rows(table, results)
     return table
 
 
-def latex_table(results: SweepResults) -> str:
-    """A booktabs table, one row per dimension, a group of columns per learner."""
-    groups = len(results.learners)
+def _threshold_rows(table: Table, results: CurveResults) -> None:
+    restarted = results.curve.method == "minimiser"
+    for heading in ("N50  [95 %]", "N90", "min N", "theory", "ratio", "trials"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    if restarted:
+        table.add_column("starts", justify="right", no_wrap=True)
+    table.add_column("ended by", no_wrap=True)
+    for row in results.points:
+        threshold = row.threshold
+        assert threshold is not None
+        table.add_row(
+            str(row.point.x),
+            _interval(row),
+            _or_dash(threshold.n90, count_text),
+            _smallest(row),
+            _or_dash(row.point.predicted, "{:g}".format),
+            _or_dash(row.ratio, "{:.2f}".format),
+            str(threshold.trials),
+            *([f"{row.mean_starts:.0f}"] if restarted else []),
+            row.stopped,
+        )
+
+
+def _error_rows(table: Table, results: CurveResults) -> None:
+    for heading in ("N", "N·E‖Û−U‖²  [95 %]", "theory", "ratio", "trials"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in results.points:
+        predicted = row.point.predicted
+        for error in row.errors:
+            n = error.num_transitions
+            table.add_row(
+                str(row.point.x),
+                str(n),
+                f"{n * error.mean:.4g}  [{n * error.low:.4g}, {n * error.high:.4g}]",
+                _or_dash(predicted, "{:.4g}".format),
+                _or_dash(None if predicted is None else n * error.mean / predicted, "{:.2f}".format),
+                str(error.trials) + (f" ({error.failed} failed)" if error.failed else ""),
+            )
+
+
+def latex_table(results: ExperimentResults) -> str:
+    """A booktabs table, one row per value of the axis, a group of columns per curve."""
+    axis = list(dict.fromkeys(row.point.x for curve in results.curves for row in curve.points))
+    if results.experiment.x == "dim":
+        axis.sort()
+    groups = len(results.curves)
+    names = [f"\\multicolumn{{4}}{{c}}{{{_heading(curve.curve)}}}" for curve in results.curves]
+    measured = (
+        ["$N$", "$N\\,\\mathrm{MSE}$", "95\\,\\%", "theory"]
+        if results.experiment.measure == "error"
+        else ["$N_{50}$", "95\\,\\%", "$N_{\\min}$", "theory"]
+    )
     lines = [
         "% needs \\usepackage{booktabs}",
         f"\\begin{{tabular}}{{r{'rrrr' * groups}}}",
         "\\toprule",
-        " & ".join(["", *(f"\\multicolumn{{4}}{{c}}{{{learner.label}}}" for learner in results.learners)]) + " \\\\",
+        " & ".join(["", *names]) + " \\\\",
         "".join(f"\\cmidrule(lr){{{2 + 4 * i}-{5 + 4 * i}}}" for i in range(groups)),
-        " & ".join(["$d$", *(["$N_{50}$", "95\\,\\%", "$N_{\\min}$", "theory"] * groups)]) + " \\\\",
+        " & ".join(["$d$" if results.experiment.x == "dim" else as_latex(results.experiment.x), *(measured * groups)])
+        + " \\\\",
         "\\midrule",
     ]
-    for dim in sorted(results.config.dims):
-        cells = [str(dim)]
-        for learner in results.learners:
-            row = next(row for row in learner.thresholds if row.dim == dim)
-            cells += _latex_cells(row)
+    for x in axis:
+        cells = [as_latex(str(x))]
+        for curve in results.curves:
+            row = next((row for row in curve.points if row.point.x == x), None)
+            cells += [""] * 4 if row is None else _latex_cells(row)
         lines.append(" & ".join(cells) + " \\\\")
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
 
 
-def _latex_cells(row: ThresholdRow) -> list[str]:
+def _heading(curve: Curve) -> str:
+    """The curve's name with its optimiser."""
+    return as_latex(curve.label if curve.method in curve.label else f"{curve.label} ({curve.method})")
+
+
+def _latex_cells(row: PointResult) -> list[str]:
+    theory = "--" if row.point.predicted is None else f"{row.point.predicted:.4g}"
+    if row.errors:
+        last = row.errors[-1]
+        n = last.num_transitions
+        return [str(n), f"{n * last.mean:.4g}", f"[{n * last.low:.4g}, {n * last.high:.4g}]", theory]
     threshold = row.threshold
+    assert threshold is not None
     sign = {"left": "\\le ", "right": "\\ge "}.get(threshold.censored, "")
     low, high = ("" if end is None else count_text(end) for end in (threshold.n50_low, threshold.n50_high))
     return [
         "--" if threshold.censored == "undetermined" else f"${sign}{count_text(threshold.n50)}$",
         f"[{low or '--'}, {high or '--'}]" if low or high else "--",
         "--" if threshold.smallest_n is None else str(threshold.smallest_n),
-        "--" if row.predicted is None else str(row.predicted),
+        theory,
     ]

@@ -1,15 +1,17 @@
 """The threshold of a learner in one dimension: the number of transitions N at which success crosses 1/2.
 
-The data are counts: at each tested N, how many of the independent trials succeeded. The model is logistic in log N,
+The data are counts: at each tested N, how many of the independent trials succeeded. The model is the curve of
+:mod:`analysis.likelihood`: logistic in log N with slope β > 0, from a share γ of lucky successes to a lapse λ below 1,
+through 1/2 at N50 = exp(x50). With a lapse N50 is where success itself is 1/2: where trials fail as often as not.
 
-    logit P(success | N) = β (x − x50),    x = log N,  x50 = log N50,  β > 0.
+*Interval*: the profile-likelihood interval, all x50 at which the maximum over (β, γ, λ) lies within χ²₁(level)/2 of the
+overall maximum (the hull, should the set be disconnected). The likelihood is taken without a penalty. Thresholds are
+sharp, so the counts are often *separated* (no success at N = 6, only successes at N = 7): the likeliest curve is a
+jump, the profile is flat between its two N, and the interval is that whole gap, which is all that trials at integers
+can say. A penalty would draw the interval to the middle of the gap.
 
-Thresholds are sharp, so the counts are often *separated* (no success at N = 6, only successes at N = 7) and the
-maximum-likelihood slope is infinite. The fit is therefore the Firth fit [1]: the maximum of the likelihood times
-Jeffreys' prior |I(β0, β)|^½, finite for separated data too. Its intervals are profile penalised-likelihood
-intervals [2]: all x50 at which the maximum over β lies within χ²₁(level)/2 of the overall maximum. The information
-matrix is that of the two-parameter model in (β0, β), β0 = −β·x50, whatever x50 is held at. Where success jumps, the
-curve gives way to what the counts say (see :func:`fit_threshold`).
+*Estimate*: the Firth fit [1], the maximum of the likelihood times Jeffreys' prior |I(β0, β)|^½, finite for separated
+data too [2], at the strays (γ, λ) that the likelihood prefers by AIC: no strays unless they pay for themselves.
 
 Two statements need no curve. *Censoring*: success fractions that stay on one side of 1/2 bound N50 on one side
 only. *The smallest N*, the least integer with success probability at least 1/2, is settled when exact binomial tests
@@ -24,19 +26,18 @@ References:
 from __future__ import annotations
 
 import math
-import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-from firthmodels import FirthLogisticRegression
-from scipy.optimize import isotonic_regression
+from scipy.optimize import isotonic_regression, minimize
 from scipy.special import chdtri
 from scipy.stats import binomtest
 
-from analysis.counts import Counts
-from analysis.likelihood import STRAYS, penalised_log_likelihood, penalised_profile, profile_log_likelihood
+from analysis.counts import Counts, FloatArray
+from analysis.lack_of_fit import lack_of_fit
+from analysis.likelihood import STRAYS, curve_log_likelihood, extra_refinements, stray_profile
 
 __all__ = ["BRACKET_FACTOR", "SETTLE_LEVEL", "Censoring", "Threshold", "decided_bracket", "fit_threshold"]
 
@@ -49,8 +50,8 @@ SETTLE_LEVEL = 1e-3
 BRACKET_FACTOR = 100.0
 """Interval ends are sought within this factor of the tested numbers of transitions; beyond it a side is open."""
 
-_CONTRADICTION = 6.0
-"""Log likelihood that the estimate may miss against the best curve with strays before it is given up."""
+_HALF_CHI_SQUARE = 0.5 * float(chdtri(1, 0.05))
+"""The fall of the log likelihood at the ends of the usual interval."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,9 @@ class Threshold:
         settled: whether ``smallest_n`` is certain: exact tests put N−1 below 1/2 and N above it (N−1 = 0 is below by
             definition: with no transitions nothing is learned).
         trials: total number of trials.
+        strays: (γ, λ) of the fitted curve; None without a fit.
+        lack_of_fit: p-value of the test that the curve's form holds, see :mod:`analysis.lack_of_fit`; None without a
+            fit, with too few tested N to test it, or where the test was not asked for.
     """
 
     n50: float
@@ -84,6 +88,8 @@ class Threshold:
     censored: Censoring
     settled: bool
     trials: int
+    strays: tuple[float, float] | None = None
+    lack_of_fit: float | None = None
 
     @property
     def half_width(self) -> float:
@@ -93,32 +99,35 @@ class Threshold:
         return 0.5 * math.log(self.n50_high / self.n50_low)
 
     def quantile(self, probability: float) -> float | None:
-        """N at which the fitted success probability is ``probability``: log N = x50 + logit(p)/β; None without a fit.
+        """N at which the fitted success probability is ``probability``; None without a fit or beyond its asymptotes.
 
         Raises:
             ValueError: if the probability is not strictly between 0 and 1.
         """
         if not 0.0 < probability < 1.0:
             raise ValueError(f"probability is {probability}; must be strictly between 0 and 1")
-        if self.slope is None:
+        if self.slope is None or self.strays is None:
             return None
-        return math.exp(_log_quantile(self.n50, self.slope, probability))
+        low, high = self.strays
+        if not low < probability < 1.0 - high:
+            return None
+        logit = math.log((probability - low) / (1.0 - high - probability)) - math.log((0.5 - low) / (0.5 - high))
+        return self.n50 * math.exp(logit / self.slope)
 
 
-def fit_threshold(counts: Counts, level: float = 0.95, settle_level: float = SETTLE_LEVEL) -> Threshold:
+def fit_threshold(
+    counts: Counts, level: float = 0.95, settle_level: float = SETTLE_LEVEL, *, test_fit: bool = True
+) -> Threshold:
     """Estimate the threshold from counts.
 
-    The interval of an uncensored threshold is the profile penalised-likelihood interval for β ≥ 0 (the hull, should the
-    set be disconnected), except in two cases, which take the profile-likelihood interval with a few strays allowed: a
-    jump, of which that is the whole gap between its two N, and an estimate that it contradicts, which it replaces.
-    Where the smallest N is settled the interval is from N − 1 to N, whatever the curve. The closed end of a censored
-    threshold's interval is distribution-free: it assumes only that success does not fall with N (see
-    :func:`_bound_from_above`).
+    Where the smallest N is settled the interval stays between N − 1 and N. The closed end of a censored threshold's
+    interval is distribution-free: it assumes only that success does not fall with N (see :func:`_bound_from_above`).
 
     Args:
         counts: successes and trials by N.
         level: confidence level of the interval, in (0, 1).
         settle_level: level of each of the one-sided exact tests behind ``settled``, in (0, 1).
+        test_fit: whether to test the form of the curve, by bootstrap; a search that is not over need not.
 
     Returns:
         The estimate. Data that never cross 1/2, or that do not rise, are named outcomes, not errors.
@@ -138,22 +147,15 @@ def fit_threshold(counts: Counts, level: float = 0.95, settle_level: float = SET
         failures = tuple(n - s for s, n in zip(counts.successes, counts.trials, strict=True))
         bound = _bound_from_above(counts.num_transitions[::-1], failures[::-1], counts.trials[::-1], level)
         return _without_fit(counts, "right", float(largest), bound, None, None, settle_level)
-    fit = _fit(counts)
+    profile = _Profile(counts)
+    fit = _fit(counts, profile)
     if fit is None:
         below, above = _isotonic_crossing(counts)
         centre = math.sqrt((below or above or 1) * (above or below))
         return _without_fit(counts, "undetermined", centre, None, None, None, settle_level)
-    n50 = math.exp(fit.x50)
-    low, high = (None if end is None else math.exp(end) for end in _profile_interval(counts, fit, level))
-    likely = _likely(counts, level, fit.x50)
-    slope: float | None = fit.slope
-    if likely.contradicts:
-        # Strays far from a steep rise have flattened the curve until its crossing contradicts the counts.
-        n50, low, high, slope = likely.best, likely.low, likely.high, None
-    elif likely.jump:
-        low, high = likely.low, likely.high
-        if n50 < (low or 0.0) or n50 > (high or math.inf):
-            n50, slope = likely.best, None
+    low, high = profile.interval(level)
+    # The interval is the likelihood's, and the penalty may not move the estimate out of it.
+    n50 = min(max(math.exp(fit.x50), low or 0.0), high or math.inf)
     smallest, largest = counts.num_transitions[0], counts.num_transitions[-1]
     if n50 < smallest:  # the curve crosses where nothing was tried: a bound, as if no tested N were below 1/2
         bound = None if high is None else max(high, float(smallest))
@@ -163,80 +165,28 @@ def fit_threshold(counts: Counts, level: float = 0.95, settle_level: float = SET
         return _without_fit(counts, "right", float(largest), bound, None, None, settle_level)
     smallest_n = _smallest_n(counts, n50, settle_level)
     settled = _settled(counts, smallest_n, settle_level)
-    if settled:  # success passes 1/2 between these two integers, and trials at integers say no more than that
-        low, high = (float(smallest_n - 1) if smallest_n > 1 else None), float(smallest_n)
-        if n50 > high or n50 < (low or 0.0):
-            n50, slope = math.sqrt(high * (low or high)), None
-    return Threshold(
+    if settled:
+        # Success passes 1/2 between these two integers: exact tests say so, of the level of which little is left.
+        first, last = max(low or 0.0, smallest_n - 1.0), min(high or math.inf, float(smallest_n))
+        if first >= last:
+            first, last = smallest_n - 1.0, float(smallest_n)
+        low, high = first or None, last
+        n50 = min(max(n50, first), last)
+    threshold = Threshold(
         n50=n50,
         n50_low=low,
         n50_high=high,
-        n90=_n90(n50, slope, largest),
-        slope=slope,
+        n90=None,
+        slope=fit.slope,
         smallest_n=smallest_n,
         censored="",
         settled=settled,
         trials=sum(counts.trials),
+        strays=fit.strays,
+        lack_of_fit=lack_of_fit(counts, profile.best, profile.width) if test_fit else None,
     )
-
-
-def _log_quantile(n50: float, slope: float, probability: float) -> float:
-    """Logarithm of the N at which the curve reaches a success probability: log N50 + logit(p)/β."""
-    return math.log(n50) + math.log(probability / (1.0 - probability)) / slope
-
-
-def _n90(n50: float, slope: float | None, largest: int) -> float | None:
-    """N90 of the curve; None without a curve or beyond the largest N that was tried."""
-    if slope is None or (log_n90 := _log_quantile(n50, slope, 0.9)) > math.log(largest):
-        return None
-    return math.exp(log_n90)
-
-
-@dataclass(frozen=True)
-class _Likely:
-    """N50 by the likelihood with strays.
-
-    Attributes:
-        low: lower end of the profile interval; None where open.
-        best: the maximum; the middle of a flat one.
-        high: upper end; None where open.
-        jump: whether the maximum is flat, as it is where the likeliest curve is a jump.
-        contradicts: whether it is more than exp(6) times as likely as the estimate that it was asked about.
-    """
-
-    low: float | None
-    best: float
-    high: float | None
-    jump: bool
-    contradicts: bool
-
-
-def _likely(counts: Counts, level: float, x50: float) -> _Likely:
-    """The profile-likelihood interval of N50 with a few strays allowed, and what it says of an estimate log N50 = x50.
-
-    Where the likeliest curve is a jump its maximum is flat: the data identify nothing but the gap that it lies in. Then
-    this, and not the penalised interval, which Jeffreys' prior draws to the middle of the gap, is the honest one.
-    """
-    log_n = counts.log_num_transitions
-    tail = np.geomspace(1e-9, math.log(BRACKET_FACTOR), 14)
-    inner = [np.linspace(a + 1e-9, b - 1e-9, 15) for a, b in pairwise(log_n)]
-    x = np.sort(np.concatenate([log_n[0] - tail[::-1], *inner, log_n[-1] + tail, [x50]]))
-    value = profile_log_likelihood(counts, x, STRAYS)
-    fall = value - (float(np.max(value)) - 0.5 * float(chdtri(1, 1.0 - level)))
-    accepted = np.flatnonzero(fall >= 0.0)
-    first, last = int(accepted[0]), int(accepted[-1])
-
-    def end(inside: int, outside: int) -> float:
-        return math.exp(float(x[inside] + (x[outside] - x[inside]) * fall[inside] / (fall[inside] - fall[outside])))
-
-    flat = x[value >= np.max(value) - 1e-9]
-    return _Likely(
-        low=None if first == 0 else end(first, first - 1),
-        best=math.exp(0.5 * float(flat[0] + flat[-1])),
-        high=None if last == len(x) - 1 else end(last, last + 1),
-        jump=len(flat) > 2,
-        contradicts=float(np.max(value) - value[np.searchsorted(x, x50)]) > _CONTRADICTION,
-    )
+    n90 = threshold.quantile(0.9)
+    return replace(threshold, n90=n90 if n90 is not None and n90 <= largest else None)  # not extrapolated
 
 
 def decided_bracket(counts: Counts, level: float = SETTLE_LEVEL) -> tuple[int, int | None]:
@@ -256,85 +206,122 @@ def decided_bracket(counts: Counts, level: float = SETTLE_LEVEL) -> tuple[int, i
     return bracket if bracket[1] is None or bracket[0] < bracket[1] else (0, None)
 
 
+class _Profile:
+    """The profile log likelihood of x50 = log N50 on points that thicken where it matters.
+
+    Every tested N has a point on either side of it, because the profile jumps there.
+    """
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+        log_n = counts.log_num_transitions
+        tail = np.concatenate([[1e-9], np.geomspace(1e-2, math.log(BRACKET_FACTOR), 7)])
+        points = max(3, min(7, 42 // len(log_n)))
+        inner = [np.linspace(a + 1e-9, b - 1e-9, points) for a, b in pairwise(log_n)]
+        self.x: FloatArray = np.empty(0)
+        """log N50, increasing, (P,)."""
+        self.values: FloatArray = np.empty((0, len(STRAYS)))
+        """The profile for each pair of strays, (P, S)."""
+        self.slopes: FloatArray = np.empty((0, len(STRAYS)))
+        """The maximising slopes, (P, S)."""
+        self._add(np.concatenate([log_n[0] - tail, *inner, log_n[-1] + tail]))
+        for _ in range(3 + extra_refinements(counts)):
+            self._refine()
+
+    @property
+    def profile(self) -> FloatArray:
+        """The maximum over the strays, (P,)."""
+        return np.asarray(np.max(self.values, axis=1))
+
+    @property
+    def best(self) -> tuple[float, float, tuple[float, float]]:
+        """The likeliest curve: x50 (the middle, where it is flat), slope and strays."""
+        profile = self.profile
+        flat = np.flatnonzero(profile >= np.max(profile) - 1e-9)
+        middle = int(flat[len(flat) // 2])
+        pair = int(np.argmax(self.values[middle]))
+        return float(self.x[middle]), float(self.slopes[middle, pair]), STRAYS[pair]
+
+    @property
+    def width(self) -> float:
+        """Width of the 95 % interval as far as it was looked at."""
+        first, last = self._accepted(_HALF_CHI_SQUARE)
+        return float(self.x[last] - self.x[first])
+
+    def interval(self, level: float) -> tuple[float | None, float | None]:
+        """Ends of the profile-likelihood interval of N50; None where it is open within the bracket."""
+        drop = 0.5 * float(chdtri(1, 1.0 - level))
+        if abs(drop - _HALF_CHI_SQUARE) > 1e-9:
+            for _ in range(3):
+                self._refine(drop)
+        first, last = self._accepted(drop)
+        fall = self.profile - (float(np.max(self.profile)) - drop)
+
+        def end(inside: int, outside: int) -> float:
+            part = fall[inside] / (fall[inside] - fall[outside])
+            return math.exp(float(self.x[inside] + (self.x[outside] - self.x[inside]) * part))
+
+        return (
+            None if first == 0 else end(first, first - 1),
+            None if last == len(self.x) - 1 else end(last, last + 1),
+        )
+
+    def _accepted(self, drop: float) -> tuple[int, int]:
+        profile = self.profile
+        accepted = np.flatnonzero(profile >= np.max(profile) - drop)
+        return int(accepted[0]), int(accepted[-1])
+
+    def _refine(self, drop: float = _HALF_CHI_SQUARE) -> None:
+        """New points about the maxima, for strays that may prove the best, and about the two ends of the interval."""
+        tops = np.max(self.values, axis=0)
+        rivals = (tops >= np.max(tops) - 6.0) | np.all(np.array(STRAYS) == 0.0, axis=1)
+        best = {int(k) for k in np.argmax(self.values[:, rivals], axis=0)}
+        first, last = self._accepted(drop)
+        cells = ({k - 1 for k in best} | best | {first - 1, last}) & set(range(len(self.x) - 1))
+        cells = {k for k in cells if self.x[k + 1] - self.x[k] > 1e-7}
+        if cells:
+            self._add(np.concatenate([np.linspace(self.x[k], self.x[k + 1], 6)[1:-1] for k in sorted(cells)]))
+
+    def _add(self, x: FloatArray) -> None:
+        values, slopes = stray_profile(self._counts, x, STRAYS)
+        order = np.argsort(np.concatenate([self.x, x]))
+        self.x = np.concatenate([self.x, x])[order]
+        self.values = np.concatenate([self.values, values])[order]
+        self.slopes = np.concatenate([self.slopes, slopes])[order]
+
+
 @dataclass(frozen=True)
 class _Fit:
-    """The Firth fit: x50 = log N50, the slope β > 0, and the penalised log likelihood there."""
+    """The Firth fit: x50 = log N50, the slope β > 0, and the strays (γ, λ) at which it was made."""
 
     x50: float
     slope: float
-    log_likelihood: float
+    strays: tuple[float, float]
 
 
-def _fit(counts: Counts) -> _Fit | None:
-    """The Firth fit; None if the slope is not positive or N50 lies beyond the bracket (or only one N was tested).
-
-    Newton's method, started from a flat curve, wanders off for very unequal cells. It is started from the maximum of
-    the profile on a grid instead, by giving that curve as the offset; should it still not converge, the profile's
-    own maximum is the answer.
-    """
+def _fit(counts: Counts, profile: _Profile) -> _Fit | None:
+    """The Firth fit; None if nothing rises within the bracket (or only one N was tested)."""
     if len(counts.num_transitions) < 2:
         return None
-    log_n = counts.log_num_transitions
-    margin = math.log(BRACKET_FACTOR)
-    inside = [np.linspace(a, b, 9)[1:] for a, b in pairwise(log_n)]
-    outside = np.geomspace(1e-2, margin, 24)
-    grid = np.concatenate([log_n[0] - outside[::-1], log_n[:1], *inside, log_n[-1] + outside])
-    for _ in range(3):
-        values, slopes = penalised_profile(counts, grid)
-        best = int(np.argmax(values))
-        if best in (0, len(grid) - 1):
-            return None  # the best curve is flat: nothing rises between the ends of the bracket
-        x50, slope = float(grid[best]), float(slopes[best])
-        grid = np.linspace(grid[best - 1], grid[best + 1], 33)
-    newton = _newton(counts, x50, slope)
-    if newton is not None:
-        x50, slope = newton
-    if not slope > 0.0 or not log_n[0] - margin <= x50 <= log_n[-1] + margin:
+    parameters = np.count_nonzero(np.array(STRAYS), axis=1)
+    strays = STRAYS[int(np.argmax(np.max(profile.values, axis=0) - parameters))]  # least AIC
+    values, slopes = (array[:, 0] for array in stray_profile(counts, profile.x, [strays], penalised=True))
+    best = int(np.argmax(values))
+    if best in (0, len(values) - 1):
+        return None  # the best curve is flat: nothing rises between the ends of the bracket
+    shares = np.array(strays)
+    scale = max(float(profile.x[best + 1] - profile.x[best - 1]), 1e-3)
+
+    def negative(point: FloatArray) -> float:
+        eta = math.exp(point[1]) * (counts.log_num_transitions - profile.x[best] - scale * point[0])
+        return -float(curve_log_likelihood(counts, eta, shares, penalised=True))
+
+    start = np.array([0.0, math.log(slopes[best])])
+    found = minimize(negative, start, method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-10, "maxiter": 400})
+    x50, slope = float(profile.x[best] + scale * found.x[0]), math.exp(float(found.x[1]))
+    if abs(x50 - profile.x[best]) > math.log(BRACKET_FACTOR):
         return None
-    value = penalised_log_likelihood(counts, np.array([x50]), np.array([[slope]]))[0, 0]
-    return _Fit(x50, slope, max(float(value), float(np.max(values))))
-
-
-def _newton(counts: Counts, x50: float, slope: float) -> tuple[float, float] | None:
-    """The Firth estimate (x50, β) by Newton's method from the given start; None if it does not converge."""
-    eta = slope * (counts.log_num_transitions - x50)
-    successes = np.array(counts.successes, dtype=np.float64)
-    failures = np.array(counts.trials, dtype=np.float64) - successes
-    outcome = np.repeat([1, 0], len(eta))
-    weight = np.concatenate([successes, failures])
-    seen = weight > 0.0
-    model = FirthLogisticRegression(backend="numpy", max_iter=50, max_step=1.0, max_halfstep=50, gtol=1e-4, xtol=1e-6)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # not converging is an outcome here, read from converged_
-        model.fit(np.tile(eta, 2)[seen, None], outcome[seen], sample_weight=weight[seen], offset=np.tile(eta, 2)[seen])
-    factor = 1.0 + float(model.coef_[0])
-    if not model.converged_ or not factor > 0.0:
-        return None
-    # η = factor·slope·(x − x50) + intercept
-    return x50 - float(model.intercept_) / (factor * slope), factor * slope
-
-
-def _profile_interval(counts: Counts, fit: _Fit, level: float) -> tuple[float | None, float | None]:
-    """Ends of the profile penalised-likelihood interval of x50; None where it is open within the bracket."""
-    cut = fit.log_likelihood - 0.5 * float(chdtri(1, 1.0 - level))
-    log_n = counts.log_num_transitions
-    ends: list[float | None] = []
-    for side, last in ((-1.0, log_n[0]), (1.0, log_n[-1])):
-        reach = max(side * (last - fit.x50), 0.0) + math.log(BRACKET_FACTOR)
-        grid = fit.x50 + side * np.concatenate([[0.0], np.geomspace(1e-5, reach, 96)])
-        above = penalised_profile(counts, grid)[0] >= cut
-        above[0] = True
-        if above[-1]:
-            ends.append(None)
-            continue
-        for _ in range(5):
-            outermost = int(np.flatnonzero(above)[-1])
-            grid = np.linspace(grid[outermost], grid[outermost + 1], 17)
-            above = penalised_profile(counts, grid)[0] >= cut
-            above[0], above[-1] = True, False
-        outermost = int(np.flatnonzero(above)[-1])
-        ends.append(float(0.5 * (grid[outermost] + grid[outermost + 1])))
-    return ends[0], ends[1]
+    return _Fit(x50, slope, strays)
 
 
 def _bound_from_above(

@@ -1,14 +1,13 @@
 """Trials: independent replicates of (U, buffer, initialisation), run as batches of tensors.
 
-A trial is named by (construction, group, dim, learner, N, trial index). Its randomness comes from the sweep's
-seed, the dimension and the trial index only, so every learner meets the same U, the same starting point and
-the beginning of the same buffer at the same trial index (common random numbers), in every construction.
+A trial is named by its setting, N and a trial index. Its randomness comes from the setting's seed, the dimension and
+the trial index only, so every learner, optimiser and protocol meets the same U, the same starting points and the
+beginning of the same buffer at the same trial index (common random numbers), in every construction.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,14 +15,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from analysis.config import SweepConfig, content_hash
-from toyenvs.learners import Outcome
-from toyenvs.replay import collect, draw_behaviour
+from analysis.setting import Setting, content_hash
+from toyenvs.learners import Outcome, TrainingResult
+from toyenvs.learners.minimisers import MinimiserSettings, minimise
+from toyenvs.learners.online import OnlineSettings, run_online
+from toyenvs.protocol import collect_buffers
+from toyenvs.regret import mean_regret, uniform_regret
 
-__all__ = ["Batch", "TrialRow", "mean_regret", "run_batch", "uniform_regret"]
+__all__ = ["Batch", "TrialRow", "run_batch"]
 
-_ROTATION, _BUFFER, _START, _MINIBATCH = range(4)
+_PARAMETER, _BUFFER, _START, _MINIBATCH = range(4)
 """Streams of randomness."""
+
+_STAYS = 0.5
+"""An online policy has to stay ε-optimal for this share of the N transitions that it took."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,15 @@ class Batch:
 
     The results of a batch depend on its specification alone; on its size, too, in the last digits, because the
     size decides how matrix products are blocked. Hence the batch is the unit that is stored.
+
+    Attributes:
+        setting: of what.
+        num_transitions: N, counted as the setting counts.
+        first_trial: the first trial index.
+        count: how many trials.
     """
 
-    config: SweepConfig
-    learner: str
-    dim: int
+    setting: Setting
     num_transitions: int
     first_trial: int
     count: int
@@ -49,9 +58,7 @@ class Batch:
     def trial_keys(self) -> list[str]:
         """Content hash of each trial's specification."""
         specification = {
-            "config": self.config.hash(),
-            "learner": self.learner,
-            "dim": self.dim,
+            "setting": self.setting.hash(),
             "num_transitions": self.num_transitions,
             "batch": [self.first_trial, self.count],
         }
@@ -67,10 +74,11 @@ class TrialRow:
         success: the policy is uniformly ε-optimal, and the learner stopped by its own rule.
         outcome: label of :class:`toyenvs.learners.Outcome`.
         loss: full-buffer loss at the end; None if it is no finite number.
-        uniform_regret: λ_max(I − sym(UŨᵀ)), the regret at the worst unit goal, in [0, 2]; None as for the loss.
+        uniform_regret: of the policy, at the worst unit goal, see :mod:`toyenvs.regret`; None as for the loss.
         mean_regret: its mean over unit goals.
         steps: optimiser steps, over all starts.
-        start: which starting point was kept (0, or 1 for the other component of O(d)).
+        start: which starting point was kept.
+        num_starts: how many were tried.
     """
 
     trial: int
@@ -81,73 +89,143 @@ class TrialRow:
     mean_regret: float | None
     steps: int
     start: int
+    num_starts: int
 
 
-def uniform_regret(true_param: Float[Tensor, "*b d d"], param: Float[Tensor, "*b d d"]) -> Float[Tensor, " *b"]:
-    """One-step regret of the policy Ũᵀg at the worst unit goal: λ_max(I − sym(UŨᵀ)), in [0, 2]."""
-    product = true_param @ param.mT
-    return 1 - torch.linalg.eigvalsh((product + product.mT) / 2)[..., 0]
+class _Trials:
+    """A batch's trials while they run: their randomness, and the U that no learner sees."""
 
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.setting = batch.setting
+        self.group = self.setting.make_group()
+        self.true_param = self._sample(_PARAMETER)
 
-def mean_regret(true_param: Float[Tensor, "*b d d"], param: Float[Tensor, "*b d d"]) -> Float[Tensor, " *b"]:
-    """Mean of the one-step regret over the unit sphere of goals: 1 − tr(UŨᵀ)/d = ‖Ũ − U‖²_F/(2d)."""
-    return 1 - (true_param * param).sum((-2, -1)) / param.shape[-1]
+    def seed(self, trial: int, *stream: int) -> np.random.SeedSequence:
+        return np.random.SeedSequence(self.setting.seed, spawn_key=(self.setting.dim, trial, *stream))
+
+    def buffer_seeds(self) -> list[np.random.SeedSequence]:
+        return [self.seed(trial, _BUFFER) for trial in self.batch.trials]
+
+    def minibatch_seed(self) -> np.random.SeedSequence:
+        key = (self.setting.dim, self.batch.num_transitions, self.batch.first_trial, _MINIBATCH)
+        return np.random.SeedSequence(self.setting.seed, spawn_key=key)
+
+    def starting_points(self, number: int) -> Float[Tensor, "b d d"]:
+        """The given starting point of every trial: 0 is the one that descent starts from."""
+        return self._sample(_START) if number == 0 else self._sample(_START, number)
+
+    def _sample(self, *stream: int) -> Float[Tensor, "b d d"]:
+        dim = self.setting.dim
+        rows = [self.group.sample(dim, np.random.default_rng(self.seed(t, *stream))) for t in self.batch.trials]
+        return torch.from_numpy(np.stack(rows)).to(self.setting.device)
 
 
 def run_batch(batch: Batch) -> list[TrialRow]:
     """Draw, collect, learn and judge every trial of a batch."""
-    config, dim = batch.config, batch.dim
-    construction, group = config.make_construction(dim), config.make_group()
+    if batch.setting.method == "online":
+        return _run_online(_Trials(batch))
+    return _run_offline(_Trials(batch))
 
-    def seed(trial: int, stream: int) -> np.random.SeedSequence:
-        return np.random.SeedSequence(config.seed, spawn_key=(dim, trial, stream))
 
-    def stack(draw: Callable[[int], np.ndarray]) -> Tensor:
-        rows = np.stack([draw(trial) for trial in batch.trials])
-        return torch.from_numpy(rows).to(config.device)
-
-    true_param = stack(lambda t: group.sample(dim, np.random.default_rng(seed(t, _ROTATION))))
-    initial_param = stack(lambda t: group.sample(dim, np.random.default_rng(seed(t, _START))))
-    streams = {
-        t: draw_behaviour(seed(t, _BUFFER), dim, batch.num_transitions, config.steps_per_goal) for t in batch.trials
-    }
-    transitions = collect(
+def _run_offline(trials: _Trials) -> list[TrialRow]:
+    setting, construction = trials.setting, trials.setting.make_construction()
+    transitions = collect_buffers(
         construction,
-        true_param,
-        construction.initial_observation(stack(lambda t: streams[t].initial_direction)),
-        stack(lambda t: streams[t].action),
-        stack(lambda t: streams[t].desired_goal),
+        trials.true_param,
+        trials.buffer_seeds(),
+        trials.batch.num_transitions * setting.unit,
+        setting.make_protocol(),
     )
-    result = config.make_learner(batch.learner).fit(
-        construction,
-        group,
-        transitions,
-        initial_param,
-        minibatch_seed=np.random.SeedSequence(
-            config.seed, spawn_key=(dim, batch.num_transitions, batch.first_trial, _MINIBATCH)
-        ),
-    )
+    learner = setting.make_learner()
+    if setting.method == "descent":
+        result = learner.fit(
+            construction,
+            trials.group,
+            transitions,
+            trials.starting_points(0),
+            minibatch_seed=trials.minibatch_seed(),
+        )
+    else:
+        result = minimise(
+            setting.method,
+            construction,
+            trials.group,
+            transitions,
+            trials.starting_points,
+            value_weight=learner.value_weight,
+            gradient_weight=learner.gradient_weight,
+            settings=MinimiserSettings(restarts=setting.restarts),
+        )
+    return _judge(trials, result)
 
-    sound = result.param.isfinite().all(-1).all(-1)
+
+def _judge(trials: _Trials, result: TrainingResult) -> list[TrialRow]:
+    """Compare what was learned with U, in the rows that goals can see."""
+    visible = trials.setting.make_construction().goal_dim
+    true_param, param = trials.true_param[:, :visible], result.param[:, :visible]
+    sound = param.isfinite().all(-1).all(-1)
     # A matrix of NaN has no eigenvalues to compute; its regret is unknown, not large.
-    judged = torch.where(sound[:, None, None], result.param, true_param)
+    judged = torch.where(sound[:, None, None], param, true_param)
     worst, mean = uniform_regret(true_param, judged), mean_regret(true_param, judged)
     rows = []
-    for i, trial in enumerate(batch.trials):
+    for i, trial in enumerate(trials.batch.trials):
         outcome = Outcome(int(result.outcome[i]))
-        loss = float(result.loss[i])
         known = bool(sound[i])
         stopped = outcome in (Outcome.CONVERGED, Outcome.STATIONARY)
         rows.append(
             TrialRow(
                 trial=trial,
-                success=stopped and known and float(worst[i]) <= config.epsilon,
+                success=stopped and known and float(worst[i]) <= trials.setting.epsilon,
                 outcome=outcome.label,
-                loss=loss if math.isfinite(loss) else None,
+                loss=_finite(float(result.loss[i])),
                 uniform_regret=float(worst[i]) if known else None,
                 mean_regret=float(mean[i]) if known else None,
                 steps=int(result.steps[i]),
                 start=int(result.start[i]),
+                num_starts=int(result.num_starts[i]),
             )
         )
     return rows
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _run_online(trials: _Trials) -> list[TrialRow]:
+    """Success: the policy is ε-optimal after N transitions and after each of the next N/2."""
+    setting, num_transitions = trials.setting, trials.batch.num_transitions
+    learner = setting.make_learner()
+    result = run_online(
+        setting.make_construction(),
+        trials.group,
+        trials.true_param,
+        trials.starting_points(0),
+        trials.buffer_seeds(),
+        alpha=learner.gradient_weight,
+        settings=OnlineSettings(
+            exploration=setting.exploration,
+            updates_per_transition=setting.updates,
+            steps_per_goal=setting.steps_per_goal,
+            optimizer=setting.optimizer,
+        ),
+        epsilon=setting.epsilon,
+        num_transitions=num_transitions,
+        patience=math.ceil(_STAYS * num_transitions),
+    )
+    regret = result.uniform_regret[:, num_transitions - 1]
+    return [
+        TrialRow(
+            trial=trial,
+            success=bool(result.success[i]),
+            outcome="online",
+            loss=None,
+            uniform_regret=_finite(float(regret[i])),
+            mean_regret=None,
+            steps=setting.updates * result.uniform_regret.shape[1],
+            start=0,
+            num_starts=1,
+        )
+        for i, trial in enumerate(trials.batch.trials)
+    ]

@@ -11,13 +11,16 @@ from pathlib import Path
 import pytest
 
 from analysis import command
-from analysis.cli import main
+from analysis.cli import _parser, main
+from analysis.cli_scale import make_experiment
+from analysis.preset import load_preset
+from analysis.setting import Setting
 
 BAD = [
     (["--dims", "0"], "--dims", "0"),
     (["--dims", "4,x"], "--dims", "'4,x'"),
     (["--dims", "99999999999"], "--dims", "99999999999"),
-    (["--tau", "0.1"], "--tau", "0.1"),
+    (["--tau", "0.1"], "--tau", "unrecognized"),
     (["--dims", ""], "--dims", "''"),
     (["--dims", "4,4"], "--dims", "[4, 4]"),
     (["--learners", "foo"], "--learners", "'foo'"),
@@ -34,7 +37,27 @@ BAD = [
     (["--minibatch", "8"], "--optimizer", "'nesterov'"),
     (["--construction", "no-reward-gradient", "--discount", "0"], "--discount", "0"),
     (["--device", "abacus"], "--device", "'abacus'"),
-    (["--dim", "4"], "--dim", "4"),
+    (["--dim", "4"], "--dim", "unrecognized"),
+    (["--method", "luck"], "--method", "'luck'"),
+    (["--relabels", "0"], "--relabels", "0"),
+    (["--goals", "dreams"], "--goals", "'dreams'"),
+    (["--actions", "none"], "--actions", "'none'"),
+    (["--noise", "-1"], "--noise", "-1"),
+    (["--count", "days"], "--count", "'days'"),
+    (["--group", "unitary", "--dims", "2,3"], "--dims", "3"),
+    (["--group", "all"], "--discount", "0.9"),
+    (["--goal-dim", "2"], "--goal-dim", "2"),
+    (["--preset", "nothing"], "--preset", "'nothing'"),
+    (["--preset", "groups", "--dims", "2,3"], "--dims", "(2, 3)"),
+    (["--preset", "groups", "--learners", "ddpg"], "--learners", "('ddpg',)"),
+    (["--preset", "groups", "--method", "descent"], "--method", "'descent'"),
+    (["--preset", "groups", "--trials", "0"], "--trials", "0"),
+    (["--preset", "groups", "my.toml"], "--preset", "'groups'"),
+    (["--full"], "--full", "True"),
+    (["--full", "--dims", "2,3"], "--full", "True"),
+    (["--show-preset", "nothing"], "--preset", "'nothing'"),
+    (["nowhere.toml"], "--preset", "'nowhere.toml'"),
+    (["a.toml", "b.toml"], "b.toml", "b.toml"),
 ]
 
 
@@ -124,13 +147,20 @@ def test_a_run_and_what_it_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[
     ):
         assert (out / name).stat().st_size > 0, name
     header = (out / "thresholds.csv").read_text().splitlines()[0]
-    assert header == ("construction,group,learner,dim,n50,n50_low,n50_high,n90,smallest_n,predicted,censored,trials")
+    assert header == (
+        "curve,x,construction,group,learner,optimiser,dim,goal_dim,relabels,steps_per_goal,goals,actions,noise,count,"
+        "n50,n50_low,n50_high,n90,smallest_n,settled,predicted,ratio,censored,lack_of_fit,stopped,trials,"
+        "mean_starts,most_starts"
+    )
     summary = json.loads((out / "summary.json").read_text())
-    row = summary["learners"]["reengage"]["thresholds"][1]
+    row = summary["curves"]["ReenGAGE"]["thresholds"][1]
     assert (row["dim"], row["smallest_n"], row["predicted"]) == (3, 2, 2)
     assert summary["verdict"] in printed
     config = json.loads((out / "config.json").read_text())
-    assert (config["dims"], config["seed"], config["trials"]) == ([2, 3, 4], 0, 25)
+    assert [(one["learner"], one["dim"]) for one in config["settings"]] == [
+        (learner, dim) for learner in ("ddpg", "reengage") for dim in (2, 3, 4)
+    ]
+    assert {(one["seed"], one["trials"]) for one in config["settings"]} == {(0, 25)}
     session = json.loads((out / "provenance.json").read_text())["sessions"][0]
     assert session["seed"] == 0
     assert session["packages"]["torch"]
@@ -154,7 +184,15 @@ def test_help_teaches() -> None:
         check=True,
         env=environment,
     ).stdout
-    for piece in ("N50", "examples:", "--dims D,D,...", "default: 2,3,4,6,8,12,16,24,32", "thresholds.csv", "D+1"):
+    for piece in (
+        "N50",
+        "examples:",
+        "--dims D,D,...",
+        "default: 2,3,4,6,8,12,16,24,32",
+        "thresholds.csv",
+        "D+1",
+        "--preset NAME",
+    ):
         assert piece in shown
     assert max(map(len, shown.splitlines())) <= 120
 
@@ -175,3 +213,39 @@ def test_ctrl_c_before_anything_runs_is_one_line(
     monkeypatch.setattr("analysis.cli.main", interrupted)
     assert command.main() == 130
     assert capsys.readouterr().err == "interrupted before anything was run\n"
+
+
+def test_a_preset_keeps_what_it_says_and_takes_what_is_about_precision() -> None:
+    parsed = _parser().parse_args(["scale", "--preset", "groups", "--full", "--seed", "7", "--trials", "9"])
+    experiment = make_experiment(parsed)
+    assert experiment.name == "groups"
+    assert {(s.seed, s.trials, s.method) for s in experiment.settings} == {(7, 9, "minimiser")}
+    assert experiment == load_preset("groups", full=True, overrides={"seed": 7, "trials": 9})
+    plain = make_experiment(_parser().parse_args(["scale"]))
+    assert plain.dims == [2, 3, 4, 6, 8, 12, 16, 24, 32]
+    assert [curve.learner for curve in plain.curves] == ["ddpg", "reengage"]
+    assert plain.settings[0] == Setting(dim=2)
+
+
+def test_a_preset_that_is_shown_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["scale", "--show-preset", "noise"]) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_in_place_of_thresholds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "noisy.toml").write_text(
+        'measure = "error"\nsizes = ["8*D"]\n[common]\nmethod = "minimiser"\nnoise = 0.05\nactions = "sphere"\n'
+        'dim = [2, 3]\ntrials = 12\n[[curves]]\nlabel = "images"\nlearner = "gradient-only"\n'
+        'predicted = "D*d*sigma**2"\nexpect = "within"\n'
+    )
+    out = tmp_path / "run"
+    assert main(["scale", str(tmp_path / "noisy.toml"), "--workers", "1", "--out", str(out), "--strict"]) == 1
+    assert "The data do not decide" in capsys.readouterr().out  # twelve trials know no error to 5 %
+    assert {path.name for path in out.iterdir()} == {
+        *("sweep.sqlite", "config.json", "provenance.json", "errors.csv", "summary.json", "table.tex", "figures"),
+    }
+    assert {path.name for path in (out / "figures").iterdir()} == {"noisy.pdf", "noisy.svg", "noisy.png"}
+    data = json.loads((out / "summary.json").read_text())["curves"]["images"]
+    assert data["thresholds"] == []
+    assert [(row["x"], list(row["by_num_transitions"])) for row in data["errors"]] == [(2, ["8"]), (3, ["24"])]

@@ -12,35 +12,43 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from analysis.figures import (
-    MeasuredThreshold,
-    TheoryLine,
-    complexity_figure,
-    draw_complexity,
-    paper_style,
-    save_figure,
-)
+from analysis.figures import Mark, Series, TheoryLine, draw_thresholds, paper_style, save_figure, thresholds_figure
 
-MARKS = [
-    MeasuredThreshold("ddpg", 2, 1.0, None, 2.0, "left"),
-    MeasuredThreshold("ddpg", 4, 8.2, 7.8, 8.6, ""),
-    MeasuredThreshold("ddpg", 8, 38.0, 36.0, 40.0, ""),
-    MeasuredThreshold("ddpg", 16, 4000.0, 3800.0, None, "right"),
-    MeasuredThreshold("reengage", 2, 1.0, None, 1.0, "left", 1),
-    MeasuredThreshold("reengage", 4, 2.4, 2.2, 2.7, "", 3),
-    MeasuredThreshold("reengage", 8, 6.4, 6.2, None, "", 7),
-    MeasuredThreshold("reengage", 16, 14.4, 14.2, 14.6, "", 15),
-]
+DDPG = Series(
+    "DDPG",
+    "ddpg",
+    (
+        Mark(2, 1.0, None, 2.0, "left"),
+        Mark(4, 8.2, 7.8, 8.6),
+        Mark(8, 38.0, 36.0, 40.0),
+        Mark(16, 4000.0, 3800.0, None, "right"),
+    ),
+)
+REENGAGE = Series(
+    "ReenGAGE",
+    "reengage",
+    (
+        Mark(2, 1.0, None, 1.0, "left", 1),
+        Mark(4, 2.4, 2.2, 2.7, "", 3),
+        Mark(8, 6.4, 6.2, None, "", 7),
+        Mark(16, 14.4, 14.2, 14.6, "", 15),
+    ),
+)
+SERIES = [DDPG, REENGAGE]
 LINES = [
-    TheoryLine("$D+1$", (2, 4, 8, 16), (2, 7, 29, 121), "ddpg"),
-    TheoryLine("$d-1$", (2, 4, 8, 16), (1, 3, 7, 15), "reengage"),
+    TheoryLine("$D+1$", (2, 4, 8, 16), (2, 7, 29, 121), "DDPG"),
+    TheoryLine("$d-1$", (2, 4, 8, 16), (1, 3, 7, 15), "ReenGAGE"),
     TheoryLine("$d^2$", (2, 4, 8, 16), (4, 16, 64, 256)),
+]
+MANY = [
+    Series(f"curve {number}", "ddpg", (Mark(1, 2.0 + number, None, None), Mark(2, 3.0 + number, None, None)))
+    for number in range(4)
 ]
 
 
 def draw(directory: Path) -> dict[str, bytes]:
     with paper_style():
-        paths = save_figure(complexity_figure(MARKS, LINES), directory, "complexity", {"seed": "0"})
+        paths = save_figure(thresholds_figure(SERIES, LINES), directory, "complexity", {"seed": "0"})
     return {path.suffix: path.read_bytes() for path in paths}
 
 
@@ -76,24 +84,24 @@ def test_the_svg_parses_and_says_where_it_comes_from(files: dict[str, bytes]) ->
 
 
 def test_marks_stand_at_their_numbers() -> None:
-    ax = draw_complexity(Figure().add_subplot(), MARKS, LINES)
+    ax = draw_thresholds(Figure().add_subplot(), SERIES, LINES)
     drawn = {(float(x), float(y)) for line in ax.get_lines() for x, y in zip(*line.get_data(), strict=True)}
-    for mark in MARKS:
+    for mark in (*DDPG.marks, *REENGAGE.marks):
         if not mark.censored:
-            assert (mark.dim, mark.n50) in drawn
+            assert (mark.x, mark.value) in drawn
         if mark.smallest_n is not None:
-            assert (mark.dim, mark.smallest_n) in drawn
+            assert (mark.x, mark.smallest_n) in drawn
     heads = [(line.get_marker(), line.get_ydata()[0]) for line in ax.get_lines() if line.get_marker() in ("v", "^")]
     assert sorted(heads) == [("^", 4000.0), ("v", 1.0), ("v", 1.0)]
     for line in LINES:
-        assert set(zip(line.dims, line.counts, strict=True)) <= drawn
+        assert set(zip(line.x, line.counts, strict=True)) <= drawn
     labels = {text.get_text() for text in ax.texts}
     assert {"DDPG", "ReenGAGE", "$D+1$", "$d-1$", "$d^2$"} <= labels
     assert ax.get_xscale() == ax.get_yscale() == "log"
 
 
 def test_learners_differ_without_colour() -> None:
-    ax = draw_complexity(Figure().add_subplot(), MARKS, [])
+    ax = draw_thresholds(Figure().add_subplot(), SERIES, [])
     curves = [line for line in ax.get_lines() if len(line.get_xdata()) > 1 and line.get_marker() in ("o", "s")]
     assert {curve.get_marker() for curve in curves} == {"o", "s"}
     # ITU-R BT.601 luma: how the colours look on a grey printer.
@@ -108,7 +116,7 @@ def test_learners_differ_without_colour() -> None:
 
 def test_labels_do_not_touch() -> None:
     with paper_style():
-        figure = complexity_figure(MARKS, [*LINES, TheoryLine("$c$", (2, 16), (4, 230))])
+        figure = thresholds_figure(SERIES, [*LINES, TheoryLine("$c$", (2, 16), (4, 230))])
         figure.draw_without_rendering()
         ax = figure.axes[0]
         boxes = [text.get_window_extent() for text in ax.texts]
@@ -122,3 +130,67 @@ def test_the_style_leaves_no_trace() -> None:
     with paper_style():
         assert mpl.rcParams["pdf.fonttype"] == 42
     assert dict(mpl.rcParams) == before
+
+
+def test_intervals_end_at_their_numbers() -> None:
+    ax = draw_thresholds(Figure().add_subplot(), [DDPG], [])
+    segments = [segment for bars in ax.collections for segment in bars.get_segments()]
+    ends = {(float(x), float(low), float(high)) for (x, low), (_, high) in segments}
+    assert ends == {(4.0, 7.8, 8.6), (8.0, 36.0, 40.0)}
+
+
+def test_an_axis_of_categories_has_their_names_and_no_curves() -> None:
+    with paper_style():
+        figure = thresholds_figure(
+            [MANY[0], MANY[1]],
+            [TheoryLine("$c$", (1, 2), (2, 30), "curve 0")],
+            x_label="class",
+            categories=("rotations", "all matrices"),
+        )
+        figure.draw_without_rendering()
+    ax = figure.axes[0]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["rotations", "all matrices"]
+    assert list(ax.get_xticks()) == [1, 2]
+    assert ax.get_xscale() == "linear"
+    assert ax.get_xlabel() == "class"
+    marks = [line for line in ax.get_lines() if line.get_marker() in ("o", "s")]
+    # Nothing lies between two classes: neither measured values nor predictions are joined.
+    assert all(line.get_linestyle() == "None" for line in ax.get_lines())
+    assert sorted((float(x), float(y)) for line in marks for x, y in zip(*line.get_data(), strict=True)) == [
+        (1.0, 2.0),
+        (1.0, 3.0),
+        (2.0, 3.0),
+        (2.0, 4.0),
+    ]
+    dashes = [line for line in ax.get_lines() if line.get_marker() == "_" and len(line.get_xdata())]
+    assert [tuple(dashes[0].get_ydata())] == [(2, 30)]
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["curve 0", "curve 1"]
+
+
+def test_more_than_two_curves_are_named_in_a_legend_once() -> None:
+    with paper_style():
+        figure = thresholds_figure(MANY, [TheoryLine("$d$", (1, 2), (2, 3), one.label) for one in MANY])
+        figure.draw_without_rendering()
+    ax = figure.axes[0]
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == [one.label for one in MANY]
+    # One line for the four equal predictions, named once and in nobody's colour.
+    assert [text.get_text() for text in ax.texts] == ["$d$"]
+    # The first curve's values are the predicted ones, and have a marker (and caps at the ends of the intervals).
+    there = [line for line in ax.get_lines() if tuple(map(float, line.get_ydata())) == (2.0, 3.0)]
+    dashed = [line for line in there if line.get_marker() == "None"]
+    assert len(dashed) == 1
+    assert dashed[0].get_color() not in {line.get_color() for line in ax.get_lines() if line.get_marker() in "os^D"}
+    few = draw_thresholds(Figure().add_subplot(), MANY[:2], [])
+    assert few.get_legend() is None
+    assert {text.get_text() for text in few.texts} == {"curve 0", "curve 1"}
+
+
+def test_many_curves_differ_without_colour() -> None:
+    ax = draw_thresholds(Figure().add_subplot(), MANY, [])
+    curves = [line for line in ax.get_lines() if len(line.get_xdata()) == 2 and line.get_marker() != "_"]
+    assert len({line.get_marker() for line in curves}) == len(MANY)
+    assert len({line.get_color() for line in curves}) == len(MANY)

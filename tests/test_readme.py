@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 import runpy
-from dataclasses import fields
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from analysis.cli import _parser
-from analysis.config import SweepConfig
+from analysis.cli_scale import make_experiment
+from analysis.preset import make_experiment as from_table
+from analysis.preset import preset_text
 from proofs_check.ledger import find_claims
 
 ROOT = Path(__file__).parent.parent
@@ -45,8 +47,20 @@ def test_every_command_is_one(command: list[str]) -> None:
     if parsed.command == "check":
         assert find_claims([id for part in parsed.claims for id in part] or ["P1.1"])
         return
-    config = SweepConfig(**{f.name: arguments[f.name] for f in fields(SweepConfig) if f.name in arguments})
-    assert config != SweepConfig()  # every example shows something
+    if arguments.get("show_preset"):
+        assert preset_text(arguments["show_preset"])
+        return
+    if arguments.get("file"):
+        return  # the reader's own
+    plain = make_experiment(_parser().parse_args(["scale"]))
+    assert make_experiment(parsed).hash() != plain.hash()  # every example shows something
+
+
+@pytest.mark.parametrize("text", [code for language, code in BLOCKS if language == "toml"])
+def test_every_toml_file_is_an_experiment(text: str) -> None:
+    experiment = from_table("readme", tomllib.loads(text))
+    assert len(experiment.points) >= 3
+    assert all(point.predicted for point in experiment.points)
 
 
 def test_there_are_examples() -> None:

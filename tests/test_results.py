@@ -5,32 +5,41 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import pytest
 
-from analysis import results as results_module
-from analysis.config import SweepConfig
 from analysis.counts import Counts
+from analysis.experiment import Experiment, compare_learners
+from analysis.formula import Formula
 from analysis.report import summary
-from analysis.results import SweepResults
+from analysis.results import ExperimentResults
 from analysis.search import ThresholdSearch
+from analysis.setting import Setting
+from analysis.sweep import Plan
 from analysis.tables import latex_table, scaling_csv, thresholds_csv
 from analysis.threshold import fit_threshold
 
 DIMS = (3, 4, 6, 8, 12, 16, 24, 32)
 
 
-def searches(config: SweepConfig, jumps: dict[str, Callable[[int], int]]) -> list[ThresholdSearch]:
+@lru_cache
+def found(dims: tuple[int, ...] = DIMS) -> ExperimentResults:
+    """The results of theory's own jumps."""
+    return results(quadratic, linear, dims=dims)
+
+
+def plans(experiment: Experiment, jumps: dict[str, Callable[[int], int]]) -> dict[Setting, Plan]:
     """Finished searches whose success jumps from 0 of 25 to 25 of 25 at a given N."""
-    found = []
-    for learner, jump in jumps.items():
-        for dim in config.dims:
-            n = jump(dim)
-            cells = {n - 1: (0, 25), n: (25, 25), 2 * n: (25, 25)} if n > 1 else {1: (25, 25)}
-            search = ThresholdSearch(config, learner, dim, cells, stopped="settled")
-            search.threshold = fit_threshold(Counts.from_cells(cells))
-            found.append(search)
+    found: dict[Setting, Plan] = {}
+    for setting in experiment.settings:
+        n = jumps[setting.learner](setting.dim)
+        cells = {n - 1: (0, 25), n: (25, 25), 2 * n: (25, 25)} if n > 1 else {1: (25, 25)}
+        search = ThresholdSearch(setting, cells, stopped="settled")
+        search.threshold = fit_threshold(Counts.from_cells(cells))
+        found[setting] = search
     return found
 
 
@@ -38,10 +47,20 @@ def results(
     ddpg: Callable[[int], int],
     reengage: Callable[[int], int],
     outcomes: list[tuple[str, str, int, int, int]] | None = None,
+    predicted: dict[str, str] | None = None,
     **values: Any,
-) -> SweepResults:
-    config = SweepConfig(**{"dims": DIMS, **values})
-    return SweepResults.from_sweep(config, searches(config, {"ddpg": ddpg, "reengage": reengage}), outcomes or [])
+) -> ExperimentResults:
+    """Results of simulated searches; outcomes name the learner, whose first setting they are counted for."""
+    experiment = compare_learners(**{"dims": DIMS, "learners": ("ddpg", "reengage"), **values})
+    if predicted is not None:
+        curves = (replace(curve, formula=Formula(predicted[curve.learner])) for curve in experiment.curves)
+        experiment = replace(experiment, curves=tuple(curves))
+    hashes = {setting.learner: setting.hash() for setting in experiment.settings}
+    counted = [(hashes[learner], *rest) for learner, *rest in outcomes or []]
+    starts = {setting.hash(): (1.0, 1) for setting in experiment.settings}
+    return ExperimentResults.from_plans(
+        experiment, plans(experiment, {"ddpg": ddpg, "reengage": reengage}), counted, starts
+    )
 
 
 def quadratic(dim: int) -> int:
@@ -53,24 +72,26 @@ def linear(dim: int) -> int:
 
 
 def test_the_predicted_orders_agree() -> None:
-    verdict = results(quadratic, linear).verdict
+    verdict = found().verdict
     assert verdict.status == "agrees"
     assert "DDPG's threshold grows quadratically with d" in verdict.sentence
     assert "ReenGAGE's threshold grows linearly with d" in verdict.sentence
     assert "(d-1) fits best" in verdict.sentence
-    assert "equals the predicted one at 8 of 8 dimensions" in verdict.sentence
+    assert "equals the predicted one at 8 of 8 points" in verdict.sentence
 
 
 @pytest.mark.parametrize(("ddpg", "reengage"), [(linear, linear), (quadratic, quadratic), (linear, quadratic)])
 def test_other_orders_disagree(ddpg: Callable[[int], int], reengage: Callable[[int], int]) -> None:
     verdict = results(ddpg, reengage).verdict
     assert verdict.status == "disagrees"
-    assert "This disagrees with the paper" in verdict.sentence
+    assert "This disagrees with theory" in verdict.sentence
 
 
-def test_a_wrong_prediction_disagrees(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results_module, "EXPECTED_ORDER", {"ddpg": 2, "reengage": 2})
-    assert results(quadratic, linear).verdict.status == "disagrees"
+def test_a_wrong_prediction_disagrees() -> None:
+    right = {"ddpg": "D + 1", "reengage": "d - 1"}
+    assert results(quadratic, linear, predicted=right).verdict.status == "agrees"
+    for wrong in ({"ddpg": "D + 1", "reengage": "d**2"}, {"ddpg": "d", "reengage": "d - 1"}):
+        assert results(quadratic, linear, predicted=wrong).verdict.status == "disagrees"
 
 
 def test_few_dimensions_are_undecided() -> None:
@@ -101,7 +122,8 @@ def test_a_law_that_is_not_listed_is_not_taken_for_one_that_is(power: float, lea
 
 def test_a_bare_exponent_would_mislead() -> None:
     """The line d − 1 has a log-log slope above 1; the verdict is linear all the same."""
-    reengage = results(quadratic, linear).learners[1]
+    reengage = found().curves[1]
+    assert reengage.scaling is not None
     exponent = reengage.scaling.exponent
     assert exponent is not None
     assert exponent.low is not None
@@ -111,7 +133,7 @@ def test_a_bare_exponent_would_mislead() -> None:
 
 
 def test_the_thresholds_file() -> None:
-    rows = list(csv.DictReader(thresholds_csv(results(quadratic, linear)).splitlines()))
+    rows = list(csv.DictReader(thresholds_csv(found()).splitlines()))
     assert [(row["learner"], int(row["dim"])) for row in rows] == [(x, d) for x in ("ddpg", "reengage") for d in DIMS]
     for row in rows:
         jump = {"ddpg": quadratic, "reengage": linear}[row["learner"]](int(row["dim"]))
@@ -120,6 +142,9 @@ def test_the_thresholds_file() -> None:
         assert (float(row["n50_low"]), float(row["n50_high"])) == (pytest.approx(jump - 1), pytest.approx(jump))
         assert (row["censored"], row["trials"]) == ("", "75")
         assert (row["construction"], row["group"]) == ("gradient-feedback", "so")
+        assert (row["ratio"], row["settled"], row["stopped"]) == ("1.0", "True", "settled")
+        assert (row["optimiser"], row["x"]) == ("descent (nesterov)", row["dim"])
+        assert row["curve"] == {"ddpg": "DDPG", "reengage": "ReenGAGE"}[row["learner"]]
 
 
 def test_a_censored_threshold_is_not_hidden() -> None:
@@ -127,12 +152,12 @@ def test_a_censored_threshold_is_not_hidden() -> None:
     rows = list(csv.DictReader(thresholds_csv(found).splitlines()))
     row = next(row for row in rows if (row["learner"], row["dim"]) == ("reengage", "2"))
     assert (row["n50"], row["n50_low"], row["censored"], row["smallest_n"]) == ("1.0", "", "left", "1")
-    assert "reengage d=2: threshold censored (left)" in found.complaints()
+    assert "ReenGAGE dim=2: threshold censored (left)" in found.complaints()
     assert "$\\le 1.0$" in latex_table(found)
 
 
 def test_the_scaling_file() -> None:
-    rows = list(csv.DictReader(scaling_csv(results(quadratic, linear)).splitlines()))
+    rows = list(csv.DictReader(scaling_csv(found()).splitlines()))
     weights = [float(row["weight"]) for row in rows if row["learner"] == "ddpg" and row["weight"]]
     assert sum(weights) == pytest.approx(1, abs=1e-5)
     power = next(row for row in rows if (row["learner"], row["law"]) == ("ddpg", "power"))
@@ -142,24 +167,25 @@ def test_the_scaling_file() -> None:
 def test_the_prediction_is_a_candidate_where_it_is_no_standing_one() -> None:
     second = results(
         lambda d: 2 * quadratic(d) - 1, lambda d: 2 * linear(d) - 1, construction="no-reward-gradient"
-    ).learners[1]
-    assert [fit.law.name for fit in second.scaling.laws] == ["d-1", "d", "D+1", "d^2", "2d-3"]
+    ).curves[1]
+    assert second.scaling is not None
+    assert [fit.law.name for fit in second.scaling.laws] == ["d-1", "d", "D+1", "d^2", "2D+1", "2d-3", "2d-1"]
     assert second.scaling.best == "2d-3"
-    assert all(row.ratio == 1 for row in second.thresholds)
+    assert all(row.ratio == 1 for row in second.points)
 
 
 def test_the_summary_is_json_and_complete() -> None:
     outcomes = [("ddpg", "converged", 0, 1, 90), ("ddpg", "diverged", 0, 0, 2), ("reengage", "converged", 0, 1, 5)]
     found = results(quadratic, linear, outcomes)
     data = json.loads(json.dumps(summary(found), allow_nan=False))
-    assert set(data["learners"]) == {"ddpg", "reengage"}
-    ddpg = data["learners"]["ddpg"]
+    assert set(data["curves"]) == {"DDPG", "ReenGAGE"}
+    ddpg = data["curves"]["DDPG"]
     columns = thresholds_csv(found).splitlines()[0].split(",")
     assert set(columns) <= set(ddpg["thresholds"][0])
     assert set(ddpg["exponent"]) == {"value", "low", "high"}
     assert ddpg["outcomes"] == {"converged": 90, "diverged": 2}
     assert data["verdict"] == found.verdict.sentence
-    assert "ddpg: 2 trials diverged" in found.complaints()
+    assert "DDPG: 2 trials diverged" in found.complaints()
 
 
 def test_how_often_one_start_would_have_been_in_the_wrong_component() -> None:
@@ -168,5 +194,7 @@ def test_how_often_one_start_would_have_been_in_the_wrong_component() -> None:
         ("ddpg", "converged", 1, 1, 40),
         ("ddpg", "stationary", 1, 0, 1000),  # failures say nothing about the component
     ]
-    assert results(quadratic, lambda d: d, outcomes, group="o").wrong_component("ddpg") == (40, 100)
-    assert results(quadratic, linear, outcomes).wrong_component("ddpg") is None
+    assert results(quadratic, lambda d: d, outcomes, group="o").curves[0].wrong_component == (40, 100)
+    assert results(quadratic, linear, outcomes).curves[0].wrong_component is None
+    # A minimiser starts again for reasons of its own.
+    assert results(quadratic, linear, outcomes, group="o", method="minimiser").curves[0].wrong_component is None

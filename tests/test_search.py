@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
-from analysis.config import SweepConfig
 from analysis.search import ThresholdSearch
+from analysis.setting import Setting
 from analysis.trial import Batch, TrialRow
 
 
@@ -17,14 +18,14 @@ def draw(seed: int, num_transitions: int, trial: int) -> float:
 
 
 def row(trial: int, success: bool) -> TrialRow:
-    return TrialRow(trial, success, "converged", 0.0, 0.0, 0.0, 1, 0)
+    return TrialRow(trial, success, "converged", 0.0, 0.0, 0.0, 1, 0, 1)
 
 
 def run(
-    probability: Callable[[int], float], dim: int = 8, seed: int = 0, learner: str = "ddpg", **values: object
+    probability: Callable[[int], float], dim: int = 8, seed: int = 0, **values: Any
 ) -> tuple[ThresholdSearch, list[Batch]]:
     """Run a search against simulated trials; the outcome of a trial depends on (N, trial) only."""
-    search = ThresholdSearch(SweepConfig(dims=(dim,), **values), learner, dim)
+    search = ThresholdSearch(Setting(dim=dim, **values))
     asked: list[Batch] = []
     while batches := search.next_round():
         asked += batches
@@ -70,7 +71,7 @@ def test_a_smooth_threshold_is_found_to_the_precision(n50: float, slope: float) 
 def test_the_search_ends_by_budget_where_success_is_flat() -> None:
     search, asked = run(logistic(4.0, 1.0), dim=3, trials=50)
     assert search.stopped == "budget"
-    assert search.spent <= search.config.budget
+    assert search.spent <= search.setting.budget
     assert search.spent == sum(batch.count for batch in asked)
 
 
@@ -98,20 +99,24 @@ def test_trial_indices_are_never_used_twice_and_cells_keep_their_cap(slope: floa
 
 
 def test_the_path_does_not_depend_on_the_prediction() -> None:
-    """The search is told nothing of theory: another learner's name, the same path."""
-    paths = [run(logistic(40.0, 8.0), learner=learner)[1] for learner in ("ddpg", "reengage")]
+    """The search is told nothing of theory: another learner, method or protocol, the same path."""
+    others: list[dict[str, Any]] = [{}, {"learner": "reengage"}, {"method": "minimiser"}, {"relabels": 4}]
+    paths = [run(logistic(40.0, 8.0), **values)[1] for values in others]
     sizes = [[(batch.num_transitions, batch.first_trial) for batch in path] for path in paths]
-    assert sizes[0] == sizes[1]
+    assert all(other == sizes[0] for other in sizes)
 
 
 def test_trials_are_not_wasted() -> None:
-    """At slope β an interval of ±p needs at least (2 z/(β p))² trials, all at N50 and with the slope known."""
+    """At slope β an interval of ±p needs at least (2 z/(β p))² trials, all at N50 and with the slope known.
+
+    The slope is not known, nor is whether there are strays: together they cost up to twice as much again.
+    """
     slope, precision = 4.0, 0.05
     least = (2 * 1.96 / (slope * precision)) ** 2
     searches = [run(logistic(60.0, slope), dim=16, seed=seed, trials=400)[0] for seed in range(4)]
     assert {search.stopped for search in searches} == {"precision"}
     doubling = 12 * 8
-    assert max(search.spent for search in searches) <= 2 * least + doubling
+    assert max(search.spent for search in searches) <= 3 * least + doubling
 
 
 @pytest.mark.parametrize("plateau", [0.42, 0.46])
@@ -126,7 +131,7 @@ def test_a_plateau_below_a_half_is_never_a_precise_threshold(plateau: float) -> 
 def test_a_plateau_at_a_half_ends_within_bounds(plateau: float) -> None:
     for seed in range(4):
         search, asked = run(lambda n: plateau if n >= 8 else 0.0, dim=4, seed=seed)
-        assert search.spent <= search.config.budget
+        assert search.spent <= search.setting.budget
         assert max(batch.num_transitions for batch in asked) <= search.largest
         if search.stopped in ("precision", "settled"):
             assert search.threshold is not None
@@ -136,7 +141,7 @@ def test_a_plateau_at_a_half_ends_within_bounds(plateau: float) -> None:
 
 def test_a_rise_that_takes_decades_ends_within_bounds() -> None:
     search, asked = run(lambda n: 1 / (1 + (20 / n) ** 0.15), dim=4)
-    assert search.spent <= search.config.budget
+    assert search.spent <= search.setting.budget
     assert max(batch.num_transitions for batch in asked) <= search.largest
 
 

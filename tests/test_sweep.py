@@ -18,14 +18,29 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from analysis.config import SweepConfig
 from analysis.executors import process_pool
-from analysis.results import SweepResults
+from analysis.experiment import Experiment, compare_learners
+from analysis.preset import make_experiment
+from analysis.results import ExperimentResults
 from analysis.store import Store
 from analysis.sweep import SweepEvent, run_sweep
-from analysis.tables import thresholds_csv
+from analysis.tables import errors_csv, thresholds_csv
 
-CONFIG = SweepConfig(dims=(2, 3, 4), trials=25)
+LEARNERS = ("ddpg", "reengage")
+EXPERIMENT = compare_learners((2, 3, 4), LEARNERS, trials=25)
+NOISY = make_experiment(
+    "noisy",
+    {
+        "measure": "error",
+        "sizes": ["4*D", "16*D"],
+        "common": {"method": "minimiser", "noise": 0.05, "actions": "sphere", "dim": [2, 3], "trials": 20},
+        "curves": [
+            {"label": "gradients", "learner": "gradient-only", "predicted": "D*d*sigma**2", "expect": "within"},
+            {"label": "both", "learner": "reengage"},
+        ],
+    },
+    overrides={"batch_size": 8},
+)
 
 pytestmark = pytest.mark.usefixtures("unchecked_types")
 
@@ -58,10 +73,11 @@ class JitteringExecutor(ThreadPoolExecutor):
         return super().submit(late)
 
 
-def sweep(path: Path, executor: Executor, workers: int = 2, config: SweepConfig = CONFIG) -> str:
-    with Store(path, config) as store:
-        searches = run_sweep(config, store, executor, workers)
-        return thresholds_csv(SweepResults.from_sweep(config, searches, store.outcomes()))
+def sweep(path: Path, executor: Executor, workers: int = 2, experiment: Experiment = EXPERIMENT) -> str:
+    with Store(path, experiment.resolved()) as store:
+        plans = run_sweep(experiment, store, executor, workers)
+        results = ExperimentResults.from_plans(experiment, plans, store.outcomes(), store.starts())
+        return errors_csv(results) if experiment.measure == "error" else thresholds_csv(results)
 
 
 @pytest.fixture(scope="module")
@@ -103,29 +119,24 @@ def test_an_interrupted_sweep_goes_on(undisturbed: str, tmp_path: Path) -> None:
             if events >= stop_after:
                 raise KeyboardInterrupt
 
-        with Store(path, CONFIG) as store:
+        with Store(path, EXPERIMENT.resolved()) as store:
             with pytest.raises(KeyboardInterrupt):
-                run_sweep(CONFIG, store, InlineExecutor(), 2, interrupt)
+                run_sweep(EXPERIMENT, store, InlineExecutor(), 2, interrupt)
             saved.append(len(store))
     assert 0 < saved[0] < saved[1] <= saved[2]
     assert sweep(path, InlineExecutor()) == undisturbed
 
 
 def test_nothing_is_run_again(undisturbed: str, tmp_path: Path) -> None:
-    class NoExecutor(Executor):
-        @override
-        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-            raise AssertionError(f"asked to run {args}")
-
     path = tmp_path / "s.sqlite"
     assert sweep(path, InlineExecutor()) == undisturbed
     assert sweep(path, NoExecutor()) == undisturbed
 
 
 def test_another_batch_size_agrees_within_the_intervals(undisturbed: str, tmp_path: Path) -> None:
-    other = SweepConfig(dims=CONFIG.dims, trials=40, batch_size=20)
+    other = compare_learners((2, 3, 4), LEARNERS, trials=40, batch_size=20)
     rows = list(csv.DictReader(undisturbed.splitlines()))
-    others = list(csv.DictReader(sweep(tmp_path / "s.sqlite", InlineExecutor(), config=other).splitlines()))
+    others = list(csv.DictReader(sweep(tmp_path / "s.sqlite", InlineExecutor(), experiment=other).splitlines()))
     compared = 0
     for row, twin in zip(rows, others, strict=True):
         assert (row["learner"], row["dim"]) == (twin["learner"], twin["dim"])
@@ -136,6 +147,74 @@ def test_another_batch_size_agrees_within_the_intervals(undisturbed: str, tmp_pa
             assert float(twin["n50_low"]) <= float(row["n50_high"])
             compared += 1
     assert compared >= 1
+
+
+class NoExecutor(Executor):
+    """Has nothing to do."""
+
+    @override
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        raise AssertionError(f"asked to run {args}")
+
+
+@pytest.fixture(scope="module")
+def undisturbed_errors(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The errors of an experiment at fixed N, in this process, that nothing interrupted."""
+    return sweep(tmp_path_factory.mktemp("errors") / "s.sqlite", InlineExecutor(), experiment=NOISY)
+
+
+def test_errors_are_measured_at_the_given_sizes(undisturbed_errors: str) -> None:
+    rows = list(csv.DictReader(undisturbed_errors.splitlines()))
+    # D = 1 and 3: N = 4D and 16D for each of two learners.
+    assert [(row["curve"], row["dim"], row["num_transitions"]) for row in rows] == [
+        (label, str(dim), str(n)) for label in ("gradients", "both") for dim, n in ((2, 4), (2, 16), (3, 12), (3, 48))
+    ]
+    assert all((row["trials"], row["failed"]) == ("20", "0") for row in rows)
+    for row in rows:
+        assert float(row["low"]) < float(row["mean_squared_error"]) < float(row["high"])
+        if row["curve"] == "gradients":
+            # D·d·σ² exactly, to first order in σ; a mean of 20 χ² of D degrees: 5 standard errors.
+            dim = int(row["dim"])
+            degrees = dim * (dim - 1) / 2
+            assert float(row["predicted"]) == pytest.approx(degrees * dim * 0.05**2)
+            assert float(row["ratio"]) == pytest.approx(1, abs=5 * (2 / degrees / 20) ** 0.5)
+
+
+def test_neither_executor_nor_interruption_matters_to_errors(undisturbed_errors: str, tmp_path: Path) -> None:
+    with JitteringExecutor(3, seed=2) as pool:
+        assert sweep(tmp_path / "jitter.sqlite", pool, workers=3, experiment=NOISY) == undisturbed_errors
+    path = tmp_path / "s.sqlite"
+    events = 0
+
+    def interrupt(event: SweepEvent) -> None:
+        nonlocal events
+        events += event.batch is not None
+        if events == 7:
+            raise KeyboardInterrupt
+
+    with Store(path, NOISY.resolved()) as store:
+        with pytest.raises(KeyboardInterrupt):
+            run_sweep(NOISY, store, InlineExecutor(), 2, interrupt)
+        assert 0 < len(store) < 2 * 4 * 20
+    assert sweep(path, InlineExecutor(), experiment=NOISY) == undisturbed_errors
+    assert sweep(path, NoExecutor(), experiment=NOISY) == undisturbed_errors
+
+
+def test_a_setting_on_two_curves_is_measured_once(tmp_path: Path) -> None:
+    table = {
+        "common": {"dim": [2, 3], "learner": "reengage", "trials": 12},
+        "curves": [{"label": "one", "predicted": "d - 1"}, {"label": "other", "predicted": "d"}],
+    }
+    twice, once = (make_experiment("t", {**table, "curves": table["curves"][:n]}) for n in (2, 1))
+    assert len(twice.points) == 4
+    assert len(twice.settings) == 2
+    rows = list(csv.DictReader(sweep(tmp_path / "a.sqlite", InlineExecutor(), experiment=twice).splitlines()))
+    alone = list(csv.DictReader(sweep(tmp_path / "b.sqlite", InlineExecutor(), experiment=once).splitlines()))
+    assert rows[:2] == alone
+    for row, other in zip(rows[:2], rows[2:], strict=True):
+        assert {name for name in row if row[name] != other[name]} == {"curve", "predicted", "ratio"}
+    with Store(tmp_path / "a.sqlite", twice.resolved()) as store:
+        assert len(store) == sum(int(row["trials"]) for row in alone)
 
 
 def command(out: Path) -> list[str]:

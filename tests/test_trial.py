@@ -3,74 +3,51 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from scipy.stats import binom
 
-from analysis.config import SweepConfig
-from analysis.trial import Batch, TrialRow, mean_regret, run_batch, uniform_regret
+from analysis.setting import Setting
+from analysis.trial import Batch, TrialRow, run_batch
 from toyenvs.hypothesis_classes import SpecialOrthogonal
-from toyenvs.replay import draw_behaviour
+from toyenvs.protocol import collect_buffers
+from toyenvs.replay import Transitions
 
 
-def batch(
-    learner: str, dim: int, num_transitions: int, count: int = 25, first_trial: int = 0, **values: object
-) -> Batch:
-    config = SweepConfig(dims=(dim,), **values)
-    return Batch(config, learner, dim, num_transitions, first_trial, count)
+def batch(learner: str, dim: int, num_transitions: int, size: int = 25, first_trial: int = 0, **values: Any) -> Batch:
+    return Batch(Setting(learner=learner, dim=dim, **values), num_transitions, first_trial, size)
 
 
-def rotations(count: int, dim: int, seed: int) -> torch.Tensor:
-    rng = np.random.default_rng(seed)
-    return torch.from_numpy(np.stack([SpecialOrthogonal().sample(dim, rng) for _ in range(count)]))
+def successes(rows: Sequence[TrialRow]) -> int:
+    return sum(row.success for row in rows)
 
 
-@pytest.mark.parametrize("dim", [2, 3, 7])
-def test_uniform_regret_is_the_worst_over_goals(dim: int) -> None:
-    true_param, param = rotations(6, dim, 0), rotations(6, dim, 1)
-    worst = uniform_regret(true_param, param)
-    goals = torch.randn(4000, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    goals = goals / goals.norm(dim=-1, keepdim=True)
-    # The regret of goal g, spelled out: what Uᵀg would gain less what Ũᵀg gains, both through U.
-    best = torch.einsum("kij,gi,kjl,gl->kg", true_param, goals, true_param.mT, goals)
-    gained = torch.einsum("kij,gi,kjl,gl->kg", true_param, goals, param.mT, goals)
-    regrets = best - gained
-    assert bool((regrets <= worst[:, None] + 1e-12).all())
-    # 4000 goals come close to the worst one in 2 and 3 dimensions; in 7 they need not.
-    if dim <= 3:
-        torch.testing.assert_close(regrets.max(1).values, worst, atol=0.02, rtol=0)
-    product = true_param @ param.mT
-    _, vectors = torch.linalg.eigh((product + product.mT) / 2)
-    attained = 1 - torch.einsum("ki,kij,kj->k", vectors[:, :, 0], product, vectors[:, :, 0])
-    torch.testing.assert_close(attained, worst)
+@pytest.mark.parametrize(
+    "values", [{}, {"steps_per_goal": 3}, {"relabels": 2}, {"actions": "on-policy", "noise": 0.1}], ids=str
+)
+def test_buffers_of_a_setting_are_nested_in_the_number_of_transitions(values: dict[str, Any]) -> None:
+    setting = Setting(dim=4, **values)
+    truth = torch.from_numpy(SpecialOrthogonal().sample(4, np.random.default_rng(0)))[None]
+    seeds = [np.random.SeedSequence(5, spawn_key=(4, 1))]
 
+    def collect(num_transitions: int) -> Transitions:
+        return collect_buffers(setting.make_construction(), truth, seeds, num_transitions, setting.make_protocol())
 
-def test_mean_regret_is_the_mean_over_goals() -> None:
-    dim, count = 5, 200_000
-    true_param, param = rotations(1, dim, 2), rotations(1, dim, 3)
-    goals = torch.randn(count, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    goals = goals / goals.norm(dim=-1, keepdim=True)
-    regrets = 1 - torch.einsum("gi,ij,gj->g", goals, true_param[0] @ param[0].mT, goals)
-    # Six standard errors: a false alarm has probability 2e-9.
-    tolerance = 6 * float(regrets.std()) / count**0.5
-    assert abs(float(regrets.mean() - mean_regret(true_param, param)[0])) < tolerance
-    frobenius = (true_param - param).square().sum((-2, -1)) / (2 * dim)
-    torch.testing.assert_close(mean_regret(true_param, param), frobenius)
-
-
-@pytest.mark.parametrize("steps_per_goal", [1, 3])
-def test_buffers_are_nested_in_the_number_of_transitions(steps_per_goal: int) -> None:
-    seed = np.random.SeedSequence(5, spawn_key=(4, 1))
-    long = draw_behaviour(seed, 4, 11, steps_per_goal)
-    for num_transitions in (0, 1, 4, 10):
-        short = draw_behaviour(seed, 4, num_transitions, steps_per_goal)
-        np.testing.assert_array_equal(short.action, long.action[:num_transitions])
-        np.testing.assert_array_equal(short.desired_goal, long.desired_goal[:num_transitions])
-        np.testing.assert_array_equal(short.initial_direction, long.initial_direction)
-    changes = [bool((a != b).any()) for a, b in zip(long.desired_goal[:-1], long.desired_goal[1:], strict=True)]
-    assert changes == [(i + 1) % steps_per_goal == 0 for i in range(10)]
+    long = collect(11)
+    assert long.action.shape[1] == 11 * setting.relabels
+    for num_transitions in (1, 4, 10):
+        short, rows = collect(num_transitions), num_transitions * setting.relabels
+        for name in ("observation", "action", "reward", "next_observation", "desired_goal"):
+            assert torch.equal(getattr(short, name), getattr(long, name)[:, :rows]), name
+    goals = long.desired_goal[0, :: setting.relabels]
+    changes = [bool((a != b).any()) for a, b in pairwise(goals)]
+    assert changes == [(i + 1) % setting.steps_per_goal == 0 for i in range(10)]
 
 
 def test_a_batch_repeats_to_the_bit() -> None:
@@ -86,10 +63,10 @@ def test_trials_differ_from_each_other_and_with_the_seed() -> None:
 
 @pytest.mark.parametrize(("learner", "num_transitions"), [("ddpg", 24), ("reengage", 5), ("reengage", 4)])
 def test_a_trial_does_not_depend_on_its_batch(learner: str, num_transitions: int) -> None:
-    whole = run_batch(batch(learner, 6, num_transitions, count=12))
+    whole = run_batch(batch(learner, 6, num_transitions, size=12))
     parts = [
-        *run_batch(batch(learner, 6, num_transitions, count=5)),
-        *run_batch(batch(learner, 6, num_transitions, count=7, first_trial=5)),
+        *run_batch(batch(learner, 6, num_transitions, size=5)),
+        *run_batch(batch(learner, 6, num_transitions, size=7, first_trial=5)),
     ]
     assert [row.trial for row in whole] == [row.trial for row in parts]
     # Products of other sizes round differently, and chaos may carry a single trial elsewhere; not more than one.
@@ -101,17 +78,17 @@ def test_no_learner_beats_identifiability() -> None:
     """At N ≤ D − d at least d degrees of freedom are open: success needs luck in d dimensions."""
     dim, count = 6, 200
     for learner, num_transitions in (("ddpg", 15 - dim), ("ddpg", 3), ("reengage", 1)):
-        successes = sum(row.success for row in run_batch(batch(learner, dim, num_transitions, count=count)))
+        lucky = successes(run_batch(batch(learner, dim, num_transitions, size=count)))
         # With a success probability of 0.1 % more than 4 of 200 happen once in 1e5 runs; 2 % is 4 of 200.
         assert binom.sf(4, count, 1e-3) < 1e-5
-        assert successes <= 4
+        assert lucky <= 4
 
 
 @pytest.mark.parametrize("dim", [3, 4, 6])
 def test_reengage_needs_one_transition_less_than_d(dim: int) -> None:
     """On SO(d) the fibre at N = d − 2 is a circle, of which ε-optimal angles are 9 %; at d − 1 it is a point."""
-    below = sum(row.success for row in run_batch(batch("reengage", dim, dim - 2, count=50)))
-    enough = sum(row.success for row in run_batch(batch("reengage", dim, dim - 1, count=50)))
+    below = sum(row.success for row in run_batch(batch("reengage", dim, dim - 2, size=50)))
+    enough = sum(row.success for row in run_batch(batch("reengage", dim, dim - 1, size=50)))
     # |angle| ≤ arccos(1 − ε): a share 2·0.1415/2π = 4.5 % of the circle. 50 trials: more than 12 has probability 1e-6.
     assert binom.sf(12, 50, 2 * np.arccos(0.99) / (2 * np.pi)) < 1e-6
     assert below <= 12
@@ -127,7 +104,7 @@ def test_diverged_trials_are_named_failures(monkeypatch: pytest.MonkeyPatch) -> 
         "dynamics",
         lambda self, param, observation, action: honest(self, param, observation, action) * float("nan"),
     )
-    rows = run_batch(batch("reengage", 3, 4, count=3))
+    rows = run_batch(batch("reengage", 3, 4, size=3))
     assert rows == [
         TrialRow(
             trial=i,
@@ -138,30 +115,33 @@ def test_diverged_trials_are_named_failures(monkeypatch: pytest.MonkeyPatch) -> 
             mean_regret=rows[i].mean_regret,
             steps=0,
             start=0,
+            num_starts=1,
         )
         for i in range(3)
     ]
 
 
 def test_a_spent_budget_is_no_success() -> None:
-    easy = batch("reengage", 3, 30, count=4)
+    easy = batch("reengage", 3, 30, size=4)
     assert all(row.success for row in run_batch(easy))
-    hurried = dataclasses.replace(easy, config=dataclasses.replace(easy.config, max_steps=1))
+    hurried = dataclasses.replace(easy, setting=dataclasses.replace(easy.setting, max_steps=1))
     rows = run_batch(hurried)
     assert {row.outcome for row in rows} == {"not_converged"}
     assert not any(row.success for row in rows)
 
 
 def test_keys_name_the_trial_and_everything_that_its_result_depends_on() -> None:
-    base = batch("ddpg", 4, 9, count=2)
+    base = batch("ddpg", 4, 9, size=2)
     variants = [
         base,
-        dataclasses.replace(base, learner="reengage"),
+        dataclasses.replace(base, setting=dataclasses.replace(base.setting, learner="reengage")),
         dataclasses.replace(base, num_transitions=10),
         dataclasses.replace(base, first_trial=2),
         dataclasses.replace(base, count=3),
-        dataclasses.replace(base, config=dataclasses.replace(base.config, seed=1)),
-        dataclasses.replace(base, dim=3),
+        dataclasses.replace(base, setting=dataclasses.replace(base.setting, seed=1)),
+        dataclasses.replace(base, setting=dataclasses.replace(base.setting, method="minimiser")),
+        dataclasses.replace(base, setting=dataclasses.replace(base.setting, relabels=2)),
+        dataclasses.replace(base, setting=dataclasses.replace(base.setting, dim=3)),
     ]
     keys = [key for variant in variants for key in variant.trial_keys()]
     assert len(set(keys)) == len(keys)
@@ -169,8 +149,8 @@ def test_keys_name_the_trial_and_everything_that_its_result_depends_on() -> None
 
 def test_a_good_policy_of_a_learner_that_did_not_finish_is_no_success() -> None:
     """The rule is about the learner, not about luck: it has to know that it is done."""
-    easy = batch("reengage", 3, 30, count=8)
-    hurried = dataclasses.replace(easy, config=dataclasses.replace(easy.config, max_steps=20))
+    easy = batch("reengage", 3, 30, size=8)
+    hurried = dataclasses.replace(easy, setting=dataclasses.replace(easy.setting, max_steps=20))
     rows = run_batch(hurried)
     unfinished = [row for row in rows if row.outcome == "not_converged"]
     assert any(row.uniform_regret is not None and row.uniform_regret <= 0.01 for row in unfinished)
@@ -179,5 +159,114 @@ def test_a_good_policy_of_a_learner_that_did_not_finish_is_no_success() -> None:
 
 @pytest.mark.parametrize("optimizer", ["heavy-ball", "gradient"])
 def test_minibatches_learn_too(optimizer: str) -> None:
-    rows = run_batch(batch("reengage", 3, 12, count=6, optimizer=optimizer, minibatch=4, max_steps=4000))
+    rows = run_batch(batch("reengage", 3, 12, size=6, optimizer=optimizer, minibatch=4, max_steps=4000))
     assert sum(row.success for row in rows) >= 4
+
+
+def test_learners_meet_the_same_unknowns_and_the_beginning_of_the_same_buffer() -> None:
+    """Common random numbers: what a minimiser of exact gradients finds is U itself, whatever the protocol."""
+    variants = [
+        batch("reengage", 4, 8, size=5, method="minimiser"),
+        batch("gradient-only", 4, 5, size=5, method="minimiser", actions="sphere"),
+        batch("ddpg", 4, 16, size=5, method="least-squares", relabels=2),
+    ]
+    for one in variants:
+        assert successes(run_batch(one)) == 5
+    # The starting points are the same, too: in a first step that is too short to matter they are all that differs.
+    short = {"optimizer": "gradient", "max_steps": 1}
+    first = run_batch(batch("ddpg", 4, 1, size=5, **short))
+    again = run_batch(batch("ddpg", 4, 1, size=5, construction="projected-goal", goal_dim=4, **short))
+    assert [row.uniform_regret for row in first] == pytest.approx([row.uniform_regret for row in again])
+
+
+# At d = 3: D + 1 = 4 scalars determine a rotation (C.8), and 3 leave an even number of them, of which the minimiser
+# sees one at least besides U; d - 1 = 2 images determine it and one leaves a circle.
+@pytest.mark.parametrize(("learner", "enough"), [("ddpg", 4), ("reengage", 2), ("gradient-only", 2)])
+def test_the_minimiser_succeeds_exactly_where_the_data_determine_u(learner: str, enough: int) -> None:
+    rows = run_batch(batch(learner, 3, enough, size=10, method="minimiser"))
+    assert successes(rows) == 10
+    assert {row.outcome for row in rows} == {"converged"}
+    assert all(row.uniform_regret is not None and row.uniform_regret < 1e-9 for row in rows)
+    below = run_batch(batch(learner, 3, enough - 1, size=10, method="minimiser"))
+    assert successes(below) == 0
+    assert {row.outcome for row in below} == {"ambiguous"}
+
+
+def test_a_minimiser_counts_its_starts() -> None:
+    for row in run_batch(batch("ddpg", 3, 4, size=6, method="minimiser")):
+        assert 10 <= row.num_starts <= Setting().restarts  # one zero has to be found ten times
+    hurried = run_batch(batch("ddpg", 3, 3, size=6, method="minimiser", restarts=1))
+    assert {row.num_starts for row in hurried} == {1}
+    assert all(row.num_starts == 1 for row in run_batch(batch("ddpg", 3, 8, size=2)))
+
+
+def test_least_squares_needs_an_equation_for_every_entry() -> None:
+    """d² = 9 generic scalars determine a matrix without UᵀU = I; 8 leave a line, whose shortest point is not U."""
+    assert successes(run_batch(batch("ddpg", 3, 9, size=10, method="least-squares"))) == 10
+    assert successes(run_batch(batch("ddpg", 3, 8, size=10, method="least-squares"))) == 0
+
+
+def test_the_relaxation_lies_between_the_minimiser_and_least_squares() -> None:
+    """(3d² − d)/4 = 11 at d = 4: sharp as d grows; 16 equations are enough for sure, and 7, D + 1, are too few."""
+    for num_transitions, least, most in ((7, 0, 1), (16, 10, 10)):
+        rows = run_batch(batch("ddpg", 4, num_transitions, size=10, method="relaxation"))
+        assert least <= successes(rows) <= most
+    assert successes(run_batch(batch("ddpg", 4, 14, size=10, method="relaxation"))) >= 7
+    assert successes(run_batch(batch("ddpg", 4, 14, size=10, method="least-squares"))) == 0
+
+
+def test_an_online_agent_learns_and_stays() -> None:
+    rows = run_batch(batch("reengage", 2, 6, size=6, method="online", updates=50))
+    assert successes(rows) >= 5
+    assert {row.outcome for row in rows} == {"online"}
+    # 50 updates after each of N = 6 transitions and of the N/2 more, during which the policy has to stay optimal.
+    assert {row.steps for row in rows} == {50 * 9}
+    assert all(row.loss is None and row.mean_regret is None for row in rows)
+    assert all(row.uniform_regret is not None and row.uniform_regret <= 0.01 for row in rows if row.success)
+    # One image determines a rotation of the plane, but an agent that learned before it saw anything would be lucky.
+    barely = run_batch(batch("reengage", 4, 1, size=10, method="online", updates=50))
+    assert successes(barely) == 0
+
+
+def test_relabelled_goals_stand_for_transitions() -> None:
+    """max(d − 1, ⌊D/K⌋ + 1) at d = 4, D = 6: 7 transitions with one goal each, 4 with two, 3 with three (C.10)."""
+    for relabels, enough in ((2, 4), (3, 3)):
+        assert successes(run_batch(batch("ddpg", 4, enough, size=8, method="minimiser", relabels=relabels))) == 8
+        assert successes(run_batch(batch("ddpg", 4, enough - 1, size=8, method="minimiser", relabels=relabels))) == 0
+    assert successes(run_batch(batch("ddpg", 4, 4, size=8, method="minimiser"))) == 0
+
+
+def test_episodes_are_counted_whole() -> None:
+    """max(d − 1, ⌊D/T⌋ + 1) episodes of T steps (C.12): at d = 4 and T = 3 three of them, nine transitions."""
+    episodes = {"method": "minimiser", "steps_per_goal": 3, "count": "episodes"}
+    assert successes(run_batch(batch("ddpg", 4, 3, size=8, **episodes))) == 8
+    assert successes(run_batch(batch("ddpg", 4, 2, size=8, **episodes))) == 0
+    # The same nine transitions, counted as transitions: the same trials to the bit.
+    nine = run_batch(batch("ddpg", 4, 9, size=8, **{**episodes, "count": "transitions"}))
+    assert nine == run_batch(batch("ddpg", 4, 3, size=8, **episodes))
+
+
+def test_noise_leaves_an_error_that_falls_like_one_over_n() -> None:
+    """Gradient matching at d = 3: N·E‖Û − U‖²_F = D·d·σ² where actions have length 1, D = 3."""
+    sigma, count = 0.05, 100
+    scaled = []
+    for num_transitions in (60, 240):
+        values = {"method": "minimiser", "noise": sigma, "actions": "sphere"}
+        rows = run_batch(batch("gradient-only", 3, num_transitions, size=count, **values))
+        assert {row.outcome for row in rows} == {"stationary"}
+        errors = [2 * 3 * row.mean_regret for row in rows if row.mean_regret is not None]
+        assert len(errors) == count
+        # ‖Û − U‖² is about a χ² of D = 3 degrees, of relative deviation √(2/3): five standard errors are 0.41.
+        assert num_transitions * np.mean(errors) == pytest.approx(9 * sigma**2, rel=5 * math.sqrt(2 / 3 / count))
+        scaled.append(np.mean(errors))
+    assert scaled[0] > 2 * scaled[1]
+
+
+def test_goals_that_see_few_rows_are_judged_by_these() -> None:
+    """At d = 4, k = 2 dk − k(k+1)/2 + 1 = 6 scalars are enough (C.15), though they leave SO(2) of U open."""
+    values = {"construction": "projected-goal", "goal_dim": 2, "method": "minimiser"}
+    rows = run_batch(batch("ddpg", 4, 6, size=8, **values))
+    assert successes(rows) == 8
+    assert successes(run_batch(batch("ddpg", 4, 5, size=8, **values))) == 0
+    assert successes(run_batch(batch("reengage", 4, 4, size=8, **values))) == 8
+    assert successes(run_batch(batch("reengage", 4, 3, size=8, **values))) == 0

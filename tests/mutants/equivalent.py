@@ -27,11 +27,11 @@ EQUIVALENT: dict[str, str] = {
         "the target does not depend on its parameter, P1.5 and P2.5, and is held fixed"
     ),
     "objective:ReducedObjective.without_silent_transitions: "
-    "(self.inputs != 0) | (self.outputs != 0) -> self.inputs != 0": (
+    "(self.inputs != 0).any(-1) | (self.outputs != 0).any(-1) -> (self.inputs != 0).any(-1)": (
         "inputs and outputs carry the same weight, and an action 0 has the displacement 0"
     ),
     "objective:ReducedObjective.without_silent_transitions: "
-    "(self.inputs != 0) | (self.outputs != 0) -> self.outputs != 0": (
+    "(self.inputs != 0).any(-1) | (self.outputs != 0).any(-1) -> (self.outputs != 0).any(-1)": (
         "inputs and outputs carry the same weight, and only an action 0 has the displacement 0"
     ),
     "objective:ReducedObjective.without_silent_transitions: 0 -> 1": _KEPT,

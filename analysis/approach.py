@@ -1,0 +1,136 @@
+"""Where the ratio of a threshold to its prediction goes as d grows.
+
+The ratio ρ(d) = N₅₀(d)/predicted(d) of a descent falls with d. Whether it tends to 1 is a question about infinity,
+which no finite range answers without a model. The model here is
+
+    ρ(d) = c + k·d^(−p),    k ≥ 0, 1/4 ≤ p ≤ 3,
+
+fitted to log ρ with the thresholds' own errors; c is the limit. Its interval is by profile likelihood, over k and p,
+with the errors inflated by the fit's own misfit where that is larger (Birge). A slow approach (small p) and a small
+limit look alike over any range, so the interval is long downwards; what it excludes above is what is learned.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+from scipy.special import chdtrc, chdtri
+
+__all__ = ["Approach", "fit_approach"]
+
+FloatArray = NDArray[np.float64]
+
+FEWEST = 5
+"""Dimensions below which three parameters are not fitted."""
+
+_POWERS = np.linspace(0.25, 3.0, 56)
+_LIMITS = np.linspace(0.0, 2.5, 501)
+
+
+@dataclass(frozen=True)
+class Approach:
+    """The fitted approach.
+
+    Attributes:
+        limit: c.
+        limit_low: lower end of its 95 % interval; 0 where nothing is excluded.
+        limit_high: upper end.
+        coefficient: k.
+        power: p.
+        misfit: p-value of the model (χ² with as many degrees of freedom as dimensions less three).
+        limit_one: p-value of c = 1 against c free (likelihood ratio, χ²₁).
+        dims: the dimensions that were used.
+    """
+
+    limit: float
+    limit_low: float
+    limit_high: float
+    coefficient: float
+    power: float
+    misfit: float
+    limit_one: float
+    dims: tuple[int, ...]
+
+    def ratio(self, dim: float) -> float:
+        """The fitted ρ(d)."""
+        return self.limit + self.coefficient * dim**-self.power
+
+
+def fit_approach(
+    dims: Sequence[int], ratios: Sequence[float], errors: Sequence[float], level: float = 0.95
+) -> Approach | None:
+    """Fit the approach.
+
+    Args:
+        dims: distinct d.
+        ratios: ρ at each, positive.
+        errors: standard error of log ρ at each, positive.
+        level: of the interval, in (0, 1).
+
+    Returns:
+        The fit; None with fewer than five dimensions.
+
+    Raises:
+        ValueError: if the lengths differ or a ratio or an error is not positive.
+    """
+    if not len(dims) == len(ratios) == len(errors):
+        raise ValueError(f"dims, ratios and errors have lengths {len(dims)}, {len(ratios)} and {len(errors)}")
+    d, rho, sigma = (np.array(values, dtype=np.float64) for values in (dims, ratios, errors))
+    if np.any(rho <= 0) or np.any(sigma <= 0):
+        raise ValueError("ratios and errors must be positive")
+    if len(d) < FEWEST:
+        return None
+    squares, coefficients = _profile(d, rho, sigma)
+    best = np.unravel_index(int(np.argmin(squares)), squares.shape)
+
+    def residual(theta: FloatArray) -> FloatArray:
+        return np.asarray((np.log(rho) - np.log(theta[0] + theta[1] * d ** -theta[2])) / sigma)
+
+    bounds = ([0.0, 0.0, _POWERS[0]], [np.inf, np.inf, _POWERS[-1]])
+    start = (_LIMITS[best[0]], coefficients[best], _POWERS[best[1]])
+    polished = least_squares(residual, np.clip(start, *bounds), bounds=bounds)
+    limit, coefficient, power = (float(value) for value in polished.x)
+    least = 2 * float(polished.cost)
+    freedom = len(d) - 3
+    scale = max(1.0, least / freedom)
+    by_limit = squares.min(axis=1)
+    accepted = np.flatnonzero((by_limit - least) / scale <= float(chdtri(1, 1 - level)))
+    one = int(np.argmin(np.abs(_LIMITS - 1.0)))
+    return Approach(
+        limit=limit,
+        limit_low=float(_LIMITS[accepted[0]]),
+        limit_high=float(_LIMITS[accepted[-1]]),
+        coefficient=coefficient,
+        power=power,
+        misfit=float(chdtrc(freedom, least)),
+        limit_one=float(chdtrc(1, max(0.0, by_limit[one] - least) / scale)),
+        dims=tuple(int(x) for x in dims),
+    )
+
+
+def _profile(
+    d: Float[FloatArray, " m"], rho: Float[FloatArray, " m"], sigma: Float[FloatArray, " m"]
+) -> tuple[Float[FloatArray, "c p"], Float[FloatArray, "c p"]]:
+    """Least weighted squares of log ρ over k ≥ 0, for every limit and power, and the k that attain them.
+
+    Gauss-Newton in log(k), from the k that fits ρ itself best; all pairs at once.
+    """
+    basis = d[None, :] ** -_POWERS[:, None]
+    weight = 1 / (sigma * rho) ** 2
+    gap = rho - _LIMITS[:, None, None]
+    k = (gap * basis * weight).sum(-1) / (basis**2 * weight).sum(-1)
+    k = np.clip(k, 1e-12, None)
+    for _ in range(30):
+        curve = _LIMITS[:, None, None] + k[..., None] * basis
+        residual = (np.log(rho) - np.log(curve)) / sigma
+        slope = k[..., None] * basis / curve / sigma
+        step = (residual * slope).sum(-1) / np.maximum((slope**2).sum(-1), 1e-300)
+        k = np.exp(np.clip(np.log(k) + np.clip(step, -1.0, 1.0), math.log(1e-12), math.log(1e6)))
+    curve = _LIMITS[:, None, None] + k[..., None] * basis
+    return (((np.log(rho) - np.log(curve)) / sigma) ** 2).sum(-1), k

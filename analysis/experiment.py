@@ -1,0 +1,259 @@
+"""An experiment: curves of thresholds over one axis, and what theory predicts of each.
+
+The axis is any field of a :class:`Setting`: the dimension d most often, but also the number of relabelled goals K or
+the hypothesis class. A curve is one learner with one optimiser along that axis. Presets, a user's own TOML file and
+the plain command all make experiments; everything downstream knows only these.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from analysis.formula import Formula, Theory
+from analysis.setting import ConfigError, Setting, content_hash
+from proofs_check.identifiability import prediction_label
+
+__all__ = [
+    "EXPECTATIONS",
+    "LABELS",
+    "MEASURES",
+    "Curve",
+    "Expectation",
+    "Experiment",
+    "Point",
+    "compare_learners",
+    "require_distinct",
+]
+
+MEASURES = {
+    "threshold": "the number of transitions at which half of the trials succeed",
+    "error": "the mean squared error at given numbers of transitions",
+}
+
+LABELS = {"ddpg": "DDPG", "reengage": "ReenGAGE", "gradient-only": "gradient matching"}
+"""How the learners' names are written."""
+
+EXPECTATIONS = {
+    "equal": "the smallest N with success ≥ 1/2 is the predicted integer at every point, settled by exact tests",
+    "order": "the threshold grows with the power of d that the prediction grows with",
+    "within": "the threshold (or error) over its prediction is 1 up to the tolerance",
+    "at most": "the threshold is nowhere above the prediction",
+    "none": "the prediction is drawn, and nothing is concluded from it",
+}
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """How a prediction is judged.
+
+    Attributes:
+        kind: key of ``EXPECTATIONS``.
+        tolerance: relative, for "within".
+        not_below_from: for "order": the value of the axis from which no threshold may lie below the prediction, which
+            is what identifies U; None where that is not asked. (Below, luck can succeed: at d = 2 one scalar equation
+            has two solutions, and a coin is right half of the time.)
+    """
+
+    kind: str = "none"
+    tolerance: float = 0.05
+    not_below_from: int | None = None
+
+
+@dataclass(frozen=True)
+class Point:
+    """One threshold (or error) to measure.
+
+    Attributes:
+        x: the value of the axis.
+        setting: of what.
+        predicted: N, or N × mean squared error; None where theory is silent.
+        sizes: the N to measure an error at; empty for thresholds, which are searched.
+    """
+
+    x: int | float | str
+    setting: Setting
+    predicted: float | None
+    sizes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A learner with its optimiser along the axis.
+
+    Attributes:
+        label: its name in tables and figures.
+        points: in the order of the axis.
+        formula: the prediction as a formula; None where theory is silent or each point has its own.
+        prediction_label: the same for people, in mathtext without dollar signs; None: the formula itself.
+        expectation: how the prediction is judged.
+    """
+
+    label: str
+    points: tuple[Point, ...]
+    formula: Formula | Theory | None = None
+    prediction_label: str | None = None
+    expectation: Expectation = Expectation()
+
+    @property
+    def learner(self) -> str:
+        """Key of ``LEARNERS``."""
+        return self.points[0].setting.learner
+
+    @property
+    def method(self) -> str:
+        """Key of ``METHODS``."""
+        return self.points[0].setting.method
+
+    @property
+    def optimiser(self) -> str:
+        """The optimiser as it is named everywhere."""
+        return self.points[0].setting.optimiser
+
+    def predict(self, dim: int) -> float | None:
+        """The prediction at another dimension; None where theory is silent or the class does not exist."""
+        if self.formula is None:
+            return None
+        try:
+            return self.formula(replace(self.points[0].setting, dim=dim))
+        except ConfigError:
+            return None
+
+    @property
+    def predicted_order(self) -> int | None:
+        """The power of d that the prediction grows with: its slope between two large d, rounded."""
+        low, high = self.predict(2**8), self.predict(2**9)
+        return None if low is None or high is None else round(math.log2(high / low))
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What one command measures and shows.
+
+    Attributes:
+        name: of the run directory and the figure.
+        title: one line.
+        x: field of :class:`Setting` along the axis.
+        curves: at least one.
+        measure: key of ``MEASURES``.
+        about: what the figure shows, for its caption.
+    """
+
+    name: str
+    title: str
+    x: str
+    curves: tuple[Curve, ...]
+    measure: str = "threshold"
+    about: str = ""
+
+    @property
+    def points(self) -> list[Point]:
+        """All points, curve by curve; equal settings on two curves are measured once."""
+        return [point for curve in self.curves for point in curve.points]
+
+    @property
+    def settings(self) -> list[Setting]:
+        """Every setting once."""
+        return list(dict.fromkeys(point.setting for point in self.points))
+
+    @property
+    def dims(self) -> list[int]:
+        """Every dimension once, increasing."""
+        return sorted({setting.dim for setting in self.settings})
+
+    def resolved(self) -> dict[str, Any]:
+        """Everything that decides results, as plain JSON types; labels and predictions do not."""
+        unique = {point.setting: point for point in self.points}
+        return {
+            "measure": self.measure,
+            "settings": [{**setting.resolved(), "sizes": list(point.sizes)} for setting, point in unique.items()],
+        }
+
+    def described(self) -> dict[str, Any]:
+        """Names, predictions and expectations, as plain JSON types."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "x": self.x,
+            "measure": self.measure,
+            "curves": [
+                {
+                    "label": curve.label,
+                    "optimiser": curve.optimiser,
+                    "predicted": None if curve.formula is None else curve.formula.text,
+                    "expect": curve.expectation.kind,
+                    "points": [{"x": point.x, "predicted": point.predicted} for point in curve.points],
+                }
+                for curve in self.curves
+            ],
+        }
+
+    def hash(self) -> str:
+        """Content hash of what decides results."""
+        return content_hash(self.resolved())
+
+    def default_name(self) -> str:
+        """A readable directory name that differs where the settings differ."""
+        seeds = sorted({setting.seed for setting in self.settings})
+        return f"{self.name}-seed{seeds[0]}-{self.hash()[:8]}"
+
+    def common(self, field: str) -> Any:
+        """The value that a field has in every setting, or None where it varies."""
+        values = {getattr(setting, field) for setting in self.settings}
+        return values.pop() if len(values) == 1 else None
+
+
+def compare_learners(dims: Sequence[int], learners: Sequence[str], **common: Any) -> Experiment:
+    """The plain experiment: one curve a learner over the dimensions, against what theory says of it.
+
+    Args:
+        dims: dimensions, without repetition.
+        learners: keys of ``LEARNERS``, without repetition.
+        common: the other fields of :class:`Setting`.
+
+    Raises:
+        ConfigError: if a value cannot be used.
+    """
+    require_distinct("dims", dims)
+    require_distinct("learners", learners)
+    theory = Theory()
+    curves = []
+    for learner in learners:
+        points = []
+        for dim in dims:
+            try:
+                setting = Setting(dim=dim, learner=learner, **common)
+            except ConfigError as error:
+                raise error.renamed({"dim": "dims", "learner": "learners"}) from None
+            points.append(Point(dim, setting, theory(setting)))
+        first = points[0].setting
+        known = all(point.predicted is not None for point in points)
+        curves.append(
+            Curve(
+                label=LABELS.get(learner, learner),
+                points=tuple(sorted(points, key=lambda point: point.setting.dim)),
+                formula=theory if known else None,
+                prediction_label=prediction_label(first.construction, first.group, learner) if known else None,
+                expectation=Expectation("order" if known else "none"),
+            )
+        )
+    return Experiment(
+        name="complexity",
+        title=f"{first.construction}, {first.group.upper()}(d), {first.optimiser}",
+        x="dim",
+        curves=tuple(curves),
+    )
+
+
+def require_distinct(argument: str, values: Sequence[object]) -> None:
+    """Refuse no values, and the same twice.
+
+    Raises:
+        ConfigError: as described.
+    """
+    if not values:
+        raise ConfigError(argument, list(values), "expected at least one")
+    if len(set(values)) < len(values):
+        raise ConfigError(argument, list(values), "expected each value once")

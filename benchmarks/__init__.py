@@ -1,0 +1,1 @@
+"""Measurements of this package itself, each a command: `python -m benchmarks.NAME`."""

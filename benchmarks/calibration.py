@@ -1,0 +1,229 @@
+"""How often the 95 % intervals hold the truth: ``python -m benchmarks.calibration --datasets 1000 --jobs 2``.
+
+Each data set of N50 is one run of the *actual* adaptive search (:class:`analysis.search.ThresholdSearch`) on trials
+that succeed with the probability of a known curve, or counts at a fixed design. N50 is drawn log-uniformly from an
+octave, because coverage depends on where it lies between the integers. With a lapse the truth is where the success
+probability itself is 1/2.
+
+Each data set of the exponent b has six dimensions with N50 = 3 d^1.5 and the same curve about it. Its design is fixed:
+a search's doubling, then cells about N50. The columns "b" hold the joint model and, without and with a misfit between
+dimensions (log-normal, τ = 0.1), the two-stage fit. The two-stage fit is slow and gets fewer data sets.
+
+An interval open on a side counts as holding what lies on that side. Nothing here reads the theory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from analysis.counts import Counts
+from analysis.joint_model import fit_joint_model
+from analysis.likelihood import success_probability
+from analysis.scaling_law import CANDIDATE_LAWS, fit_scaling
+from analysis.search import ThresholdSearch
+from analysis.setting import Setting
+from analysis.threshold import fit_threshold
+from analysis.trial import TrialRow
+
+__all__ = [
+    "SCENARIOS",
+    "Interval",
+    "Scenario",
+    "fixed_interval",
+    "joint_interval",
+    "main",
+    "search_interval",
+    "two_stage_interval",
+]
+
+DIMS = (3, 4, 6, 8, 12, 16)
+EXPONENT = 1.5
+MISFIT = 0.1
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A success curve about N50 and the trials allowed.
+
+    Attributes:
+        name: as printed.
+        slope: β.
+        lapse: λ.
+        strays: γ.
+        trials: at each N.
+    """
+
+    name: str
+    slope: float
+    lapse: float = 0.0
+    strays: float = 0.0
+    trials: int = 100
+
+    def probability(self, num_transitions: int | np.ndarray, n50: float) -> np.ndarray:
+        """P(success | N)."""
+        return success_probability(
+            np.asarray(num_transitions, dtype=np.float64), n50, self.slope, (self.strays, self.lapse)
+        )
+
+
+SCENARIOS = (
+    Scenario("steep", 25.0),
+    Scenario("shallow", 2.5),
+    Scenario("with lapse", 8.0, lapse=0.15),
+    Scenario("nearly separated", 100.0),
+    Scenario("few trials", 6.0, trials=12),
+)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """One simulated interval: whether it holds the truth, its width (infinite if open), and what ended as a bound."""
+
+    covers: bool
+    width: float
+    censored: str
+
+
+def _interval(low: float | None, high: float | None, truth: float, censored: str = "") -> Interval:
+    width = math.log(high / low) if low and high else math.inf
+    return Interval((low or 0.0) <= truth <= (high or math.inf), width, censored)
+
+
+def _truth(rng: np.random.Generator) -> float:
+    return math.exp(rng.uniform(math.log(20.0), math.log(40.0)))
+
+
+def search_interval(scenario: Scenario, dataset: int) -> Interval:
+    """The interval at the end of one adaptive search."""
+    rng = np.random.default_rng((1, SCENARIOS.index(scenario), dataset))
+    n50 = _truth(rng)
+    search = ThresholdSearch(Setting(dim=16, trials=scenario.trials))
+    while batches := search.next_round():
+        rows = []
+        for batch in batches:
+            outcomes = rng.random(batch.count) < float(scenario.probability(batch.num_transitions, n50))
+            rows.append([TrialRow(0, bool(success), "converged", 0.0, 0.0, 0.0, 1, 0, 1) for success in outcomes])
+        search.record(batches, rows)
+    fit = search.threshold
+    assert fit is not None, "every stopping rule sets the threshold"
+    return _interval(fit.n50_low, fit.n50_high, n50, fit.censored)
+
+
+def _design(scenario: Scenario, n50: float, rng: np.random.Generator) -> Counts:
+    """Counts such as a search ends with: twelve trials at the doubling, many about N50."""
+    tested = {2**k: min(12, scenario.trials) for k in range(1 + math.ceil(math.log2(2.0 * n50)))}
+    for u in (-1.7, -0.8, -0.3, 0.3, 0.8, 1.7):
+        tested[max(1, round(n50 * math.exp(u / min(scenario.slope, 12.0))))] = scenario.trials
+    sizes = sorted(tested)
+    trials = tuple(tested[n] for n in sizes)
+    successes = rng.binomial(trials, scenario.probability(np.array(sizes), n50))
+    return Counts(tuple(sizes), tuple(int(s) for s in successes), trials)
+
+
+def fixed_interval(scenario: Scenario, dataset: int) -> Interval:
+    """The interval from a design that does not look at the outcomes."""
+    rng = np.random.default_rng((2, SCENARIOS.index(scenario), dataset))
+    n50 = _truth(rng)
+    fit = fit_threshold(_design(scenario, n50, rng))
+    return _interval(fit.n50_low, fit.n50_high, n50, fit.censored)
+
+
+def _dimensions(scenario: Scenario, misfit: float, dataset: int) -> dict[int, Counts]:
+    rng = np.random.default_rng((3, SCENARIOS.index(scenario), round(1000 * misfit), dataset))
+    constant = 3.0 * math.exp(rng.uniform(0.0, math.log(2.0)))
+    return {d: _design(scenario, constant * d**EXPONENT * math.exp(misfit * rng.standard_normal()), rng) for d in DIMS}
+
+
+def joint_interval(scenario: Scenario, dataset: int) -> Interval:
+    """The joint model's interval of b."""
+    fit = fit_joint_model(_dimensions(scenario, 0.0, dataset))
+    if fit is None:
+        return Interval(True, math.inf, "undetermined")
+    return _exponent_interval(fit.exponent_low, fit.exponent_high)
+
+
+def two_stage_interval(scenario: Scenario, misfit: float, dataset: int) -> Interval:
+    """The two-stage fit's interval of b."""
+    fit = fit_scaling(_dimensions(scenario, misfit, dataset), laws=CANDIDATE_LAWS[:1]).exponent
+    return Interval(True, math.inf, "undetermined") if fit is None else _exponent_interval(fit.low, fit.high)
+
+
+def _exponent_interval(low: float | None, high: float | None) -> Interval:
+    left, right = -math.inf if low is None else low, math.inf if high is None else high
+    return Interval(left <= EXPONENT <= right, right - left, "")
+
+
+def _coverage(intervals: Sequence[Interval]) -> str:
+    share = float(np.mean([interval.covers for interval in intervals]))
+    error = math.sqrt(share * (1.0 - share) / len(intervals))
+    return f"{100.0 * share:.1f} ± {100.0 * error:.1f} %"
+
+
+def _width(intervals: Sequence[Interval]) -> str:
+    widths = [interval.width for interval in intervals if math.isfinite(interval.width)]
+    return f"{np.mean(widths):.3f}" if widths else "–"
+
+
+def _open(intervals: Sequence[Interval]) -> str:
+    censored = np.mean([interval.censored != "" for interval in intervals])
+    infinite = np.mean([math.isinf(interval.width) for interval in intervals])
+    return f"{100.0 * censored:.1f} / {100.0 * infinite:.1f} %"
+
+
+HEADER = (
+    "scenario",
+    "N50, search",
+    "width",
+    "censored / open",
+    "N50, fixed design",
+    "width",
+    "b, joint",
+    "width",
+    "b, two-stage",
+    "b, two-stage, misfit",
+)
+
+
+def row(scenario: Scenario, datasets: int, two_stage: int, pool: ProcessPoolExecutor) -> list[str]:
+    """The cells of one scenario."""
+
+    def collect(simulate: partial[Interval], count: int) -> list[Interval]:
+        return list(pool.map(simulate, range(count), chunksize=10))
+
+    searched = collect(partial(search_interval, scenario), datasets)
+    fixed = collect(partial(fixed_interval, scenario), datasets)
+    joint = collect(partial(joint_interval, scenario), datasets)
+    cells = [scenario.name, _coverage(searched), _width(searched), _open(searched)]
+    cells += [_coverage(fixed), _width(fixed), _coverage(joint), _width(joint)]
+    for misfit in (0.0, MISFIT):
+        cells.append(_coverage(collect(partial(two_stage_interval, scenario, misfit), two_stage)) if two_stage else "–")
+    return cells
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Print the table as Markdown, row by row."""
+    parser = argparse.ArgumentParser(description="Coverage of the 95 % intervals on simulated data.")
+    parser.add_argument("--datasets", type=int, default=1000, help="data sets a scenario")
+    parser.add_argument("--two-stage", type=int, default=200, help="data sets of the two-stage fit (0: none)")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    arguments = parser.parse_args()
+    print(_line(HEADER))
+    print(_line(["---"] * len(HEADER)), flush=True)
+    with ProcessPoolExecutor(arguments.jobs) as pool:
+        for scenario in SCENARIOS:
+            print(_line(row(scenario, arguments.datasets, arguments.two_stage, pool)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

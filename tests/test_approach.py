@@ -1,0 +1,69 @@
+"""The approach of a ratio to its limit: against another optimiser, and on simulated data."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import least_squares
+from scipy.stats import binom
+
+from analysis.approach import fit_approach
+
+DIMS = (4, 6, 8, 12, 16, 24, 32, 48, 64)
+
+
+def simulate(seed: int, limit: float, coefficient: float, power: float, error: float) -> list[float]:
+    rng = np.random.default_rng(seed)
+    return [(limit + coefficient * d**-power) * np.exp(error * rng.standard_normal()) for d in DIMS]
+
+
+@pytest.mark.parametrize(("limit", "coefficient", "power"), [(1.0, 1.2, 0.7), (1.1, 2.0, 1.0), (0.5, 1.0, 0.5)])
+def test_an_exact_approach_is_found(limit: float, coefficient: float, power: float) -> None:
+    fit = fit_approach(DIMS, [limit + coefficient * d**-power for d in DIMS], [0.01] * len(DIMS))
+    assert fit is not None
+    assert fit.limit == pytest.approx(limit, abs=1e-3)
+    assert fit.ratio(32) == pytest.approx(limit + coefficient * 32**-power, rel=1e-3)
+    assert fit.limit_low <= limit <= fit.limit_high
+    assert fit.misfit > 0.99
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_another_optimiser_finds_no_better_fit(seed: int) -> None:
+    ratios = np.array(simulate(seed, 1.0, 1.5, 0.8, 0.02))
+    dims, error = np.array(DIMS, dtype=float), 0.02
+    fit = fit_approach(DIMS, list(ratios), [error] * len(DIMS))
+    assert fit is not None
+
+    def residual(theta: np.ndarray) -> np.ndarray:
+        return (np.log(ratios) - np.log(theta[0] + theta[1] * dims ** -theta[2])) / error
+
+    ours = float(np.sum(residual(np.array([fit.limit, fit.coefficient, fit.power])) ** 2))
+    bounds = ([0.0, 1e-12, 0.25], [2.5, np.inf, 3.0])
+    best = min(2 * least_squares(residual, (c, 1.0, p), bounds=bounds).cost for c in (0.3, 0.9) for p in (0.4, 1.2))
+    assert ours <= best + 1e-6
+
+
+def test_the_interval_holds_the_limit() -> None:
+    held, count = 0, 40
+    for seed in range(count):
+        fit = fit_approach(DIMS, simulate(100 + seed, 1.0, 1.2, 0.7, 0.015), [0.015] * len(DIMS))
+        assert fit is not None
+        held += fit.limit_low <= 1.0 <= fit.limit_high
+    # Of 40 intervals of 95 % coverage, fewer than 31 hold the truth once in 1e4 times.
+    assert binom.cdf(30, count, 0.95) < 1e-4
+    assert held >= 31
+
+
+def test_a_ratio_that_stays_above_one_excludes_it() -> None:
+    fit = fit_approach(DIMS, simulate(3, 1.5, 0.5, 1.0, 0.005), [0.005] * len(DIMS))
+    assert fit is not None
+    assert fit.limit_one < 1e-3
+    assert fit.limit_low > 1.2
+
+
+def test_few_dimensions_give_no_fit_and_bad_numbers_an_error() -> None:
+    assert fit_approach((4, 8, 16, 32), (1.4, 1.3, 1.2, 1.1), (0.01,) * 4) is None
+    with pytest.raises(ValueError, match="positive"):
+        fit_approach(DIMS, [0.0] * len(DIMS), [0.1] * len(DIMS))
+    with pytest.raises(ValueError, match="lengths 9, 8 and 9"):
+        fit_approach(DIMS, [1.0] * 8, [0.1] * 9)

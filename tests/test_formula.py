@@ -1,0 +1,202 @@
+"""Formulas: arithmetic and nothing else, whatever a file says."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis.formula import FUNCTIONS, VARIABLES, Formula, Theory
+from analysis.setting import ConfigError, Setting
+
+SETTING = Setting(dim=6, relabels=4, steps_per_goal=3, noise=0.5, alpha=2.0)
+
+VALUES: list[tuple[str, float]] = [
+    ("D + 1", 16),
+    ("d - 1", 5),
+    ("max(d - 1, D//K + 1)", 5),
+    ("max(d - 1, D//T + 1)", 6),
+    ("ceil((d - 1)/T)", 2),
+    ("floor(7/2)", 3),
+    ("d**2", 36),
+    ("(3*d**2 - d)/4", 25.5),
+    ("sigma", 0.5),
+    ("alpha + k", 8.0),
+    ("sqrt(d*d) + min(K, T)", 9.0),
+    ("log(1) + 1", 1.0),
+    ("-d + 10", 4),
+    ("7 % 4", 3),
+]
+
+
+@pytest.mark.parametrize(("text", "value"), VALUES)
+def test_the_value_of_a_formula(text: str, value: float) -> None:
+    assert Formula(text)(SETTING) == value
+
+
+def test_whole_numbers_stay_whole() -> None:
+    assert isinstance(Formula("max(d - 1, D//K + 1)")(SETTING), int)
+
+
+def test_goals_have_the_dimension_of_the_state_unless_they_are_projected() -> None:
+    assert Formula("k")(Setting(dim=5)) == 5
+    assert Formula("d*k - k*(k + 1)//2 + 1")(Setting(construction="projected-goal", dim=5, goal_dim=2)) == 8
+
+
+MALICIOUS = [
+    "__import__('os').system('touch {place}')",
+    "open('{place}', 'w')",
+    "exec('1')",
+    "eval('1')",
+    "d.__class__",
+    "d.real",
+    "max.__self__",
+    "().__class__.__bases__[0].__subclasses__()",
+    "max.__globals__",
+    "'{{0.__class__}}'.format(d)",
+    "[x for x in (1,)]",
+    "(lambda: 1)()",
+    "lambda: 1",
+    "d := 5",
+    "d = 5",
+    "import os",
+]
+
+BROKEN = [
+    "",
+    " ",
+    "(",
+    "d +",
+    "1/0",
+    "D//(d - 6)",
+    '"a"',
+    '"a"*3',
+    "'a'*10**9",
+    "9**9**9",
+    "9**9**9**9",
+    "1 << 99999999",
+    "10.0**400",
+    "2.0**99999",
+    "nothing",
+    "max",
+    "max()",
+    "max('a', 1)",
+    "sqrt(-1)",
+    "log(0)",
+    "log(d, d, d)",
+    "floor('x')",
+    "True",
+    "d > 1",
+    "None",
+    "[1]",
+    "(1, 2)",
+    "{1: 2}",
+    "0",
+    "-1",
+    "d - d",
+    "(-1)**0.5",
+    "1e400",
+    "1e400 - 1e400",
+    "d; d",
+    "d\nd",
+    "(" * 300 + "1" + ")" * 300,
+    "-" * 5000 + "1",
+    "1" + "+1" * 5000,
+    "9" * 5000,
+    "\0",
+    "d\0",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("text", MALICIOUS)
+def test_a_malicious_formula_does_nothing(text: str, tmp_path: Path) -> None:
+    place = tmp_path / "proof"
+    with pytest.raises(ConfigError) as caught:
+        Formula(text.format(place=place), "predicted")(SETTING)
+    assert caught.value.argument == "predicted"
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def outcome(text: str) -> float | ConfigError:
+    """A positive number, or the error of one line; anything else is a failure."""
+    started = time.monotonic()
+    result: float | ConfigError
+    try:
+        result = Formula(text, "sizes")(SETTING)
+    except ConfigError as caught:
+        result = caught
+    assert time.monotonic() - started < 5
+    if isinstance(result, ConfigError):
+        assert result.argument == "sizes"
+        assert "\n" not in str(result)
+        assert len(str(result)) < 2000
+    else:
+        assert 0 < result < float("inf")
+    return result
+
+
+@pytest.mark.parametrize("text", BROKEN, ids=lambda text: ascii(text)[:30])
+def test_a_broken_formula_is_one_line(text: str) -> None:
+    assert isinstance(outcome(text), ConfigError)
+
+
+def test_an_error_says_what_a_formula_may_hold() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Formula("N + 1")(SETTING)
+    for name in (*VARIABLES, *FUNCTIONS):
+        assert name in str(caught.value)
+
+
+TOKENS = st.sampled_from(
+    [
+        *(
+            *VARIABLES,
+            *FUNCTIONS,
+            *"+-*/%()<>,.[]{}'=:!@~^&|",
+            "**",
+            "//",
+            "<<",
+            "__class__",
+            "lambda",
+            " if ",
+            " else ",
+        ),
+        *("0", "1", "2", "99", "1e9", "0.5", "inf", "nan", "True", "None", " not ", " and ", " for x in ", "\n", " "),
+    ]
+)
+
+
+@settings(max_examples=400)
+@given(st.lists(TOKENS, max_size=14).map("".join))
+def test_tokens_in_any_order_are_a_number_or_one_line(text: str) -> None:
+    outcome(text)
+
+
+@settings(max_examples=200)
+@given(st.text(max_size=30))
+def test_any_text_is_a_number_or_one_line(text: str) -> None:
+    outcome(text)
+
+
+def test_theory_speaks_of_what_it_knows_only() -> None:
+    assert Theory()(Setting(dim=6)) == 16
+    assert Theory()(Setting(dim=6, learner="reengage", group="o")) == 6
+    assert Theory()(Setting(dim=6, learner="ddpg", method="minimiser", relabels=3)) == 6
+    silent = [
+        {"goals": "hindsight"},
+        {"actions": "on-policy"},
+        {"noise": 0.1},
+        {"method": "relaxation"},
+        {"method": "least-squares"},
+        {"method": "online"},
+        {"count": "episodes"},
+        {"construction": "projected-goal", "goal_dim": 2},
+        {"construction": "no-reward-gradient", "relabels": 2},
+    ]
+    for values in silent:
+        assert Theory()(Setting(**{"dim": 6, **values})) is None, values
