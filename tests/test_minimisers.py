@@ -18,7 +18,7 @@ from torch import Tensor
 from proofs_check import identifiability as counts
 from toyenvs.constructions import Construction, GradientFeedback, NoRewardGradient, ProjectedGoal
 from toyenvs.constructions.base import points_in_ball, unit_vectors
-from toyenvs.hypothesis_classes import HypothesisClass, hypothesis_class
+from toyenvs.hypothesis_classes import HypothesisClass, SpecialOrthogonal, hypothesis_class
 from toyenvs.learners import DDPG, Outcome, TrainingResult, losses
 from toyenvs.learners.descent import DescentSettings
 from toyenvs.learners.minimisers import MINIMISERS, MinimiserSettings, minimise
@@ -26,6 +26,7 @@ from toyenvs.learners.minimisers.equations import Equations
 from toyenvs.learners.minimisers.procrustes import procrustes
 from toyenvs.learners.minimisers.relaxation import least_norm
 from toyenvs.learners.objective import make_objective
+from toyenvs.protocol import Protocol, collect_buffers
 from toyenvs.regret import uniform_regret
 from toyenvs.replay import Transitions, collect
 
@@ -550,3 +551,17 @@ def test_misuse_is_answered_in_one_line() -> None:
 def test_settings_say_what_is_allowed(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"^{name}: "):
         MinimiserSettings(**{name: value})
+
+
+def test_a_long_buffer_compressed_in_blocks_is_the_same_loss() -> None:
+    """Four blocks and a part of 9 columns each: the loss is the mean of the squares, spelled out, at any parameter."""
+    construction = GradientFeedback(3)
+    rng = np.random.default_rng(11)
+    true_param, param = (torch.from_numpy(SpecialOrthogonal().sample(3, rng))[None] for _ in range(2))
+    protocol = Protocol(noise=0.3, relabels=2)
+    transitions = collect_buffers(construction, true_param, [np.random.SeedSequence(5)], 85, protocol)
+    equations = Equations.from_transitions(construction, transitions, 1.0, 0.0)
+    assert equations.matrix.shape == (1, 9, 9)
+    moved = transitions.next_observation - transitions.observation
+    errors = (transitions.desired_goal * (transitions.action @ param.mT - moved)).sum(-1) / (1 - construction.discount)
+    torch.testing.assert_close(equations.loss(param), errors.square().mean(-1), rtol=1e-12, atol=0)

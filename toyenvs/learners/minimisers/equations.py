@@ -26,6 +26,9 @@ from toyenvs.replay import Transitions
 
 __all__ = ["RANK_TOLERANCE", "Equations", "answer", "numerical_rank", "typical_loss"]
 
+_BLOCK = 4
+"""Rows that are compressed at a time, in multiples of the number of columns."""
+
 RANK_TOLERANCE = 1e-10
 """Singular values below this fraction of the largest count as 0: far above rounding, far below generic data's."""
 
@@ -93,8 +96,9 @@ class Equations:
         constant = torch.zeros_like(inputs[:, 0, 0]) if inputs.shape[1] else inputs.new_zeros(inputs.shape[0])
         if value_weight:
             scale = (value_weight / count) ** 0.5
-            rows = (goals[..., :, None] * inputs[..., None, :]).flatten(-2)
-            parts.append((scale * rows, scale * (goals * outputs).sum(-1)))
+            value_matrix, value_side, rest = _value_rows(scale * inputs, scale * outputs, goals)
+            parts.append((value_matrix, value_side))
+            constant = constant + rest
         if gradient_weight:
             scale = (gradient_weight / (count * goal_dim)) ** 0.5
             # ‖XŨᵀ − Y‖² with X = QR is ‖RŨᵀ − QᵀY‖² and what lies outside the columns of Q.
@@ -141,6 +145,28 @@ class Equations:
     def jacobian(self, basis: Float[Tensor, "b M d d"]) -> Float[Tensor, "b m M"]:
         """Derivatives of the residual along ambient matrices."""
         return self.matrix @ self.seen(basis).flatten(-2).mT
+
+
+def _value_rows(
+    inputs: Float[Tensor, "b n d"], outputs: Float[Tensor, "b n k"], goals: Float[Tensor, "b n k"]
+) -> tuple[Float[Tensor, "b m kd"], Float[Tensor, "b m"], Float[Tensor, " b"]]:
+    """The rows g ⊗ x with right sides gᵀy, and the constant that compressing them leaves.
+
+    Long buffers are written down and compressed block by block: n rows of k·d numbers each would not fit in memory.
+    """
+    columns = goals.shape[-1] * inputs.shape[-1]
+    matrix, side, constant = None, None, inputs.new_zeros(inputs.shape[0])
+    for x, y, g in zip(*(part.split(_BLOCK * columns, 1) for part in (inputs, outputs, goals)), strict=True):
+        rows, scalars = (g[..., :, None] * x[..., None, :]).flatten(-2), (g * y).sum(-1)
+        if matrix is None or side is None:
+            matrix, side = rows, scalars
+        else:
+            matrix, side = torch.cat([matrix, rows], 1), torch.cat([side, scalars], 1)
+            matrix, compressed, rest = _compressed(matrix, side[..., None])
+            side, constant = compressed[..., 0], constant + rest
+    assert matrix is not None
+    assert side is not None  # split gives at least one block
+    return matrix, side, constant
 
 
 def _compressed(
