@@ -109,14 +109,15 @@ def test_the_path_does_not_depend_on_the_prediction() -> None:
 def test_trials_are_not_wasted() -> None:
     """At slope β an interval of ±p needs at least (2 z/(β p))² trials, all at N50 and with the slope known.
 
-    The slope is not known, nor is whether there are strays: together they cost up to twice as much again.
+    The slope is not known, nor is whether there are strays: together they cost up to twice as much again. The round that
+    confirms the precision adds two batches.
     """
     slope, precision = 4.0, 0.05
     least = (2 * 1.96 / (slope * precision)) ** 2
     searches = [run(logistic(60.0, slope), dim=16, seed=seed, trials=400)[0] for seed in range(4)]
     assert {search.stopped for search in searches} == {"precision"}
     doubling = 12 * 8
-    assert max(search.spent for search in searches) <= 3 * least + doubling
+    assert max(search.spent for search in searches) <= 3 * least + doubling + 2 * 25
 
 
 @pytest.mark.parametrize("plateau", [0.42, 0.46])

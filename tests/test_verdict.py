@@ -75,9 +75,12 @@ def table(name: str) -> dict[str, Any]:
     return tomllib.loads(preset_text(name))
 
 
+CONSTANT = "2*({}) + 8"
+"""The right order with a wrong constant: noticed where no threshold may lie below the prediction."""
+
 WRONG: dict[str, tuple[str, ...]] = {
     "equal": ("({}) + 1", "2*({})"),
-    "order": ("d - 1", "2*({}) + 8", "d**3"),
+    "order": ("d - 1", CONSTANT, "d**3"),
     "within": ("2*({})", "({})/2", "d*({})", "1.5*({})"),
 }
 """Wrong predictions in the place of the right one, by what is expected."""
@@ -86,7 +89,8 @@ WRONG: dict[str, tuple[str, ...]] = {
 def judged(name: str) -> Iterator[tuple[str, int, str]]:
     for index, entry in enumerate(table(name)["curves"]):
         for wrong in WRONG.get(entry.get("expect", "none"), ()):
-            yield name, index, wrong
+            if wrong != CONSTANT or "not_below_from" in entry:
+                yield name, index, wrong
 
 
 def spoiled(entry: dict[str, Any], wrong: str) -> dict[str, Any]:
@@ -103,9 +107,8 @@ def spoiled(entry: dict[str, Any], wrong: str) -> dict[str, Any]:
 ALTERED = [case for name in PRESETS for case in judged(name)]
 
 
-def test_the_presets_that_judge_are_all_but_one() -> None:
-    """An agent's own data have no threshold that theory predicts: nothing is concluded there."""
-    assert set(PRESETS) - {name for name, _, _ in ALTERED} == {"online"}
+def test_every_preset_judges_something() -> None:
+    assert {name for name, _, _ in ALTERED} == set(PRESETS)
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -116,7 +119,7 @@ def test_data_that_follow_a_preset_agree_with_it(name: str) -> None:
     expected = {c.label: "not judged" if c.expectation.kind == "none" else "agrees" for c in experiment.curves}
     assert statuses == expected
     assert found.verdict.status == ("agrees" if "agrees" in expected.values() else "undecided")
-    assert found.complaints() == [] or name == "online" or "censored" in " ".join(found.complaints())
+    assert found.complaints() == [] or "censored" in " ".join(found.complaints())
 
 
 @pytest.mark.parametrize(("name", "index", "wrong"), ALTERED)
