@@ -21,6 +21,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.special import chdtrc, chdtri
+from scipy.stats import f as f_distribution
 
 __all__ = ["Approach", "fit_approach"]
 
@@ -30,7 +31,12 @@ FEWEST = 5
 """Dimensions below which three parameters are not fitted."""
 
 _POWERS = np.linspace(0.25, 3.0, 56)
-_LIMITS = np.linspace(0.0, 2.5, 501)
+
+_HOPELESS = 1e-3
+"""p-value of the fit below which no limit is read from it."""
+
+_GRID = 501
+"""Limits that are tried between 0 and a little more than the largest ratio: k ≥ 0, so no limit lies above them all."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Approach:
     Attributes:
         limit: c.
         limit_low: lower end of its 95 % interval; 0 where nothing is excluded.
-        limit_high: upper end.
+        limit_high: upper end; None where nothing that was tried is excluded.
         coefficient: k.
         power: p.
         misfit: p-value of the model (χ² with as many degrees of freedom as dimensions less three).
@@ -50,7 +56,7 @@ class Approach:
 
     limit: float
     limit_low: float
-    limit_high: float
+    limit_high: float | None
     coefficient: float
     power: float
     misfit: float
@@ -74,7 +80,8 @@ def fit_approach(
         level: of the interval, in (0, 1).
 
     Returns:
-        The fit; None with fewer than five dimensions.
+        The fit; None with fewer than five dimensions, or where the model fits so badly (p < 0.001) that its limit
+        means nothing.
 
     Raises:
         ValueError: if the lengths differ or a ratio or an error is not positive.
@@ -86,36 +93,46 @@ def fit_approach(
         raise ValueError("ratios and errors must be positive")
     if len(d) < FEWEST:
         return None
-    squares, coefficients = _profile(d, rho, sigma)
+    limits = np.linspace(0.0, 1.2 * float(np.max(rho)), _GRID)
+    squares, coefficients = _profile(limits, d, rho, sigma)
     best = np.unravel_index(int(np.argmin(squares)), squares.shape)
 
     def residual(theta: FloatArray) -> FloatArray:
         return np.asarray((np.log(rho) - np.log(theta[0] + theta[1] * d ** -theta[2])) / sigma)
 
     bounds = ([0.0, 0.0, _POWERS[0]], [np.inf, np.inf, _POWERS[-1]])
-    start = (_LIMITS[best[0]], coefficients[best], _POWERS[best[1]])
+    start = (limits[best[0]], coefficients[best], _POWERS[best[1]])
     polished = least_squares(residual, np.clip(start, *bounds), bounds=bounds)
     limit, coefficient, power = (float(value) for value in polished.x)
     least = 2 * float(polished.cost)
     freedom = len(d) - 3
+    misfit = float(chdtrc(freedom, least))
+    if misfit < _HOPELESS:
+        return None
     scale = max(1.0, least / freedom)
+    # Where the errors are scaled by the fit's own misfit, their size is an estimate: F instead of χ².
+    cut = float(chdtri(1, 1 - level)) if scale == 1.0 else float(f_distribution.ppf(level, 1, freedom))
     by_limit = squares.min(axis=1)
-    accepted = np.flatnonzero((by_limit - least) / scale <= float(chdtri(1, 1 - level)))
-    one = int(np.argmin(np.abs(_LIMITS - 1.0)))
+    accepted = limits[(by_limit - least) / scale <= cut]
+    low, high = (float(f(accepted, initial=limit)) for f in (np.min, np.max))
+    against_one = max(0.0, float(np.interp(1.0, limits, by_limit)) - least) / scale
     return Approach(
         limit=limit,
-        limit_low=float(_LIMITS[accepted[0]]),
-        limit_high=float(_LIMITS[accepted[-1]]),
+        limit_low=low,
+        limit_high=None if high >= limits[-1] else high,
         coefficient=coefficient,
         power=power,
-        misfit=float(chdtrc(freedom, least)),
-        limit_one=float(chdtrc(1, max(0.0, by_limit[one] - least) / scale)),
+        misfit=misfit,
+        limit_one=float(chdtrc(1, against_one)) if scale == 1.0 else float(f_distribution.sf(against_one, 1, freedom)),
         dims=tuple(int(x) for x in dims),
     )
 
 
 def _profile(
-    d: Float[FloatArray, " m"], rho: Float[FloatArray, " m"], sigma: Float[FloatArray, " m"]
+    limits: Float[FloatArray, " c"],
+    d: Float[FloatArray, " m"],
+    rho: Float[FloatArray, " m"],
+    sigma: Float[FloatArray, " m"],
 ) -> tuple[Float[FloatArray, "c p"], Float[FloatArray, "c p"]]:
     """Least weighted squares of log ρ over k ≥ 0, for every limit and power, and the k that attain them.
 
@@ -123,14 +140,14 @@ def _profile(
     """
     basis = d[None, :] ** -_POWERS[:, None]
     weight = 1 / (sigma * rho) ** 2
-    gap = rho - _LIMITS[:, None, None]
+    gap = rho - limits[:, None, None]
     k = (gap * basis * weight).sum(-1) / (basis**2 * weight).sum(-1)
     k = np.clip(k, 1e-12, None)
     for _ in range(30):
-        curve = _LIMITS[:, None, None] + k[..., None] * basis
+        curve = limits[:, None, None] + k[..., None] * basis
         residual = (np.log(rho) - np.log(curve)) / sigma
         slope = k[..., None] * basis / curve / sigma
         step = (residual * slope).sum(-1) / np.maximum((slope**2).sum(-1), 1e-300)
         k = np.exp(np.clip(np.log(k) + np.clip(step, -1.0, 1.0), math.log(1e-12), math.log(1e6)))
-    curve = _LIMITS[:, None, None] + k[..., None] * basis
+    curve = limits[:, None, None] + k[..., None] * basis
     return (((np.log(rho) - np.log(curve)) / sigma) ** 2).sum(-1), k

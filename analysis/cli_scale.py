@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from concurrent.futures import BrokenExecutor
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from rich.console import Console
 from analysis.executors import process_pool, worker_count
 from analysis.exit_codes import EXIT_DONE, EXIT_INTERRUPTED, EXIT_NOT_AS_ASKED
 from analysis.experiment import Experiment, compare_learners
+from analysis.figures import check_text
 from analysis.preset import PRESETS, load_preset, preset_text
 from analysis.progress import ProgressDisplay
 from analysis.report import print_report, write_results
@@ -184,7 +186,20 @@ def make_experiment(arguments: argparse.Namespace) -> Experiment:
         if name not in _PRECISELY:
             able = ", ".join("--" + able.replace("_", "-") for able in _PRECISELY)
             raise ConfigError(name, given[name], f"the preset says that; with a preset use only: {able}")
-    return load_preset(source, full=given.get("full", False), overrides=chosen)
+    experiment = load_preset(source, full=given.get("full", False), overrides=chosen)
+    for curve in experiment.curves:
+        _check_drawable("label", curve.label)
+        if curve.prediction_label is not None:
+            _check_drawable("prediction_label", f"${curve.prediction_label}$")
+    return experiment
+
+
+def _check_drawable(argument: str, text: str) -> None:
+    """Before hours of trials, and not after them."""
+    try:
+        check_text(text)
+    except ValueError as error:
+        raise ConfigError(argument, text, str(error)) from None
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -198,6 +213,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     with directory.open(workers) as store:
         if len(store):
             console.print(f"{len(store)} trials are there already in {directory.path}", highlight=False)
+        kept = f"finished trials are kept in {directory.path}"
         try:
             with process_pool(workers) as executor, ProgressDisplay(experiment, console, arguments.quiet) as display:
                 plans = run_sweep(experiment, store, executor, workers, display)
@@ -207,6 +223,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 highlight=False,
             )
             return EXIT_INTERRUPTED
+        except BrokenExecutor:
+            # Most often the system ended a worker that asked for more memory than there is.
+            raise ConfigError("workers", workers, f"a worker was ended, perhaps for lack of memory; {kept}") from None
+        except (ArithmeticError, RuntimeError, ValueError, MemoryError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ConfigError("settings", experiment.name, f"a trial failed ({reason}); {kept}") from None
         results = ExperimentResults.from_plans(experiment, plans, store.outcomes(), store.starts())
     written = write_results(results, directory)
     directory.finish_session()

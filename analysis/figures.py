@@ -17,12 +17,22 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.mathtext import MathTextParser
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 from tueplots import figsizes, fontsizes
 
 from analysis.run_directory import write_atomically
 
-__all__ = ["Mark", "Series", "TheoryLine", "draw_thresholds", "paper_style", "save_figure", "thresholds_figure"]
+__all__ = [
+    "Mark",
+    "Series",
+    "TheoryLine",
+    "check_text",
+    "draw_thresholds",
+    "paper_style",
+    "save_figure",
+    "thresholds_figure",
+]
 
 FORMATS = ("pdf", "svg", "png")
 
@@ -219,6 +229,19 @@ def draw_thresholds(
     return ax
 
 
+def check_text(text: str) -> None:
+    """Whether a text can be drawn.
+
+    Raises:
+        ValueError: one line, if the mathematics in it has a mistake.
+    """
+    try:
+        MathTextParser("agg").parse(text)
+    except ValueError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ValueError(f"it cannot be drawn ({reason.strip()})") from None
+
+
 def _set_scales(ax: Axes, places: Sequence[float], categories: Sequence[str]) -> None:
     ax.set_yscale("log")
     bottom, top = ax.get_ylim()
@@ -232,11 +255,12 @@ def _set_scales(ax: Axes, places: Sequence[float], categories: Sequence[str]) ->
         ax.set_xticks(range(1, len(categories) + 1), categories, rotation=60, ha="right", rotation_mode="anchor")
         ax.set_xlim(0.4, len(categories) + 0.6)
         return
-    ax.set_xscale("log")
+    if places[0] > 0:
+        ax.set_xscale("log")
+        ax.set_xlim(places[0] / 1.12, places[-1] * 1.12)
     ax.xaxis.set_major_locator(FixedLocator(list(places)))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.set_xlim(places[0] / 1.12, places[-1] * 1.12)
 
 
 def _draw_series(

@@ -25,17 +25,17 @@ class ErrorEstimate:
     Attributes:
         num_transitions: N.
         mean: estimate of E‖Û − U‖²_F / ‖U‖²_F · k, that is of E‖Û − U‖²_F for orthogonal U seen through goals of
-            dimension k.
-        low: lower end of the 95 % interval, from the scatter of the trials.
-        high: upper end.
+            dimension k; None without trials.
+        low: lower end of the 95 % interval, from the scatter of the trials; None with fewer than two.
+        high: upper end, likewise.
         trials: how many gave a parameter.
         failed: how many did not (a loss that is no number); they are in no mean.
     """
 
     num_transitions: int
-    mean: float
-    low: float
-    high: float
+    mean: float | None
+    low: float | None
+    high: float | None
     trials: int
     failed: int
 
@@ -92,7 +92,10 @@ class FixedSizes:
         found = []
         for size in self.sizes:
             errors = np.array(self.errors[size])
-            mean = float(np.mean(errors)) if len(errors) else math.nan
-            half = 1.96 * float(np.std(errors, ddof=1)) / math.sqrt(len(errors)) if len(errors) > 1 else math.inf
-            found.append(ErrorEstimate(size, mean, mean - half, mean + half, len(errors), self.failed[size]))
+            mean = float(np.mean(errors)) if len(errors) else None
+            low = high = None
+            if mean is not None and len(errors) > 1:
+                half = 1.96 * float(np.std(errors, ddof=1)) / math.sqrt(len(errors))
+                low, high = mean - half, mean + half
+            found.append(ErrorEstimate(size, mean, low, high, len(errors), self.failed[size]))
         return tuple(found)

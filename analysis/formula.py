@@ -41,6 +41,9 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
 """The functions of a formula; operators are those of Python, with ``//`` for whole quotients."""
 
 
+_LARGEST = 1e15
+"""A count of transitions beyond this is a mistake in typing."""
+
 _LONGEST = 200
 """Characters of a formula: deeply nested ones would exhaust the parser."""
 
@@ -91,8 +94,10 @@ class Formula:
         except (InvalidExpression, SyntaxError, ArithmeticError, ValueError, TypeError, AttributeError) as error:
             reason = " ".join(str(error).split())
             raise ConfigError(self.argument, self.text, f"{known} ({reason})") from None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-            raise ConfigError(self.argument, self.text, f"expected a positive number, and it is {value!r} here")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LARGEST:
+            shown = repr(value) if len(str(value)) < 30 else "far larger"
+            allowed = f"expected a positive number <= {_LARGEST:g}, and it is {shown}"
+            raise ConfigError(self.argument, self.text, allowed)
         return value
 
 

@@ -5,8 +5,9 @@ small and most fractions near 0 or 1, where its χ² distribution is wrong; the 
 of data sets drawn from the likeliest curve itself (a parametric bootstrap), each fitted again.
 
 Fitting a data set means here to find the best of a fixed list of curves, spread about the likeliest one. All data sets,
-the observed one among them, are compared with all curves in one matrix product, and the list's coarseness, being the
-same for all of them, does not bias the test.
+the observed one among them, are compared with all curves in one matrix product. The likeliest curve of the observed
+data is on the list and those of the simulated ones are not, so simulated deviances are a little too large and the test
+is conservative: of 400 data sets that follow the model it called 2.5 % poor at level 5 %.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from importlib import resources
 from itertools import product
@@ -182,12 +182,13 @@ def _expand(
     formula = Formula(_text(entry, "predicted", "")) if "predicted" in entry else None
     for values in product(*lists.values()):
         own = {**single, **dict(zip(lists, values, strict=True))}
+        points = tuple(_point({**own, **place}, formula, sizes) for place in places)
         yield Curve(
             label=_label(entry, own),
-            points=tuple(_point({**own, **place}, formula, sizes) for place in places),
+            points=points,
             formula=formula,
             prediction_label=_text(entry, "prediction_label", "") or None,
-            expectation=_expectation(entry, formula is not None or all("predicted" in place for place in places)),
+            expectation=_expectation(entry, points),
         )
 
 
@@ -234,12 +235,17 @@ def _size(formula: Formula, setting: Setting) -> int:
     return round(value)
 
 
-def _expectation(entry: Mapping[str, Any], predicted: bool) -> Expectation:
+def _expectation(entry: Mapping[str, Any], points: Sequence[Point]) -> Expectation:
     kind = _text(entry, "expect", "none")
     if kind not in EXPECTATIONS:
         raise ConfigError("expect", kind, f"expected one of: {', '.join(EXPECTATIONS)}")
-    if kind != "none" and not predicted:
+    counts = [point.predicted for point in points]
+    if kind != "none" and None in counts:
         raise ConfigError("expect", kind, "a curve without predicted has nothing to compare with; use none")
+    if kind not in ("none", "within") and any(point.sizes for point in points):
+        raise ConfigError("expect", kind, 'with measure = "error" use within or none')
+    if kind == "equal" and any(count is not None and count != round(count) for count in counts):
+        raise ConfigError("expect", kind, f"the predictions have to be integers, and they are {counts}")
     tolerance = entry.get("tolerance", Expectation.tolerance)
     if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 < tolerance < 1:
         raise ConfigError("tolerance", tolerance, "expected a number with 0 < tolerance < 1")
@@ -280,7 +286,7 @@ def _texts(table: Mapping[str, Any], name: str) -> list[str]:
 def _list(name: str, value: Any) -> list[Any]:
     """The values of a field: a list of plain ones, or one."""
     values = value if isinstance(value, list) else [value]
-    if value is None or not all(isinstance(one, int | float | str) for one in values):
+    if value is None or not all(isinstance(one, int | float | str) and not isinstance(one, bool) for one in values):
         raise ConfigError(name, value, "expected a value or a list of values")
     require_distinct(name, values)
     return values

@@ -115,7 +115,10 @@ def _mark(curve: Curve, row: PointResult, x: float) -> Mark:
     if row.errors:
         last = row.errors[-1]
         n = last.num_transitions
-        return Mark(x, n * last.mean, n * last.low, n * last.high)
+        low, high = (None if end is None else n * end for end in (last.low, last.high))
+        if last.mean is None:  # every trial failed
+            return Mark(x, 1.0, None, None, "undetermined")
+        return Mark(x, n * last.mean, low, high)
     threshold = row.threshold
     assert threshold is not None
     settled = threshold.smallest_n if threshold.settled else None
@@ -246,9 +249,10 @@ def _growth_lines(results: CurveResults) -> list[str]:
         lines.append(f"  one model of all counts: exponent {joint.exponent:.2f} [{low}, {high}]{fit}")
     approach = results.approach
     if approach is not None:
+        high = "…" if approach.limit_high is None else f"{approach.limit_high:.2f}"
         lines.append(
             f"  N50 over the prediction ≈ {approach.limit:.2f} + {approach.coefficient:.2f}·d^-{approach.power:.2f}:"
-            f" limit in [{approach.limit_low:.2f}, {approach.limit_high:.2f}], p = {approach.limit_one:.2f} for 1"
+            f" limit in [{approach.limit_low:.2f}, {high}], p = {approach.limit_one:.2f} for 1"
         )
     return lines
 

@@ -25,7 +25,7 @@ from toyenvs.constructions import NoRewardGradient
 __all__ = ["CurveResults", "ExperimentResults", "OutcomeCount"]
 
 _NORMAL_95 = 1.959964
-_FROM_DIM = 4
+_FROM_DIM = 8
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,11 @@ class CurveResults:
 
     @property
     def approach(self) -> Approach | None:
-        """Where the ratio of a descent's N₅₀ to the prediction goes as d grows; None off the axis of dimensions.
+        """Where the ratio of a descent's N₅₀ to the prediction goes as d grows; None where no order is predicted.
 
-        From d = 4 on: at d = 2 and 3 luck and integers decide.
+        From d = 8 on: below, luck and integers decide, and the ratio rises before it falls.
         """
-        if self.scaling is None or self.curve.method != "descent" or self.curve.predicted_order is None:
+        if self.scaling is None or self.curve.method != "descent" or self.curve.expectation.kind != "order":
             return None
         known = [
             (row.point.setting.dim, threshold.n50 / row.point.predicted, threshold.half_width / _NORMAL_95)

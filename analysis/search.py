@@ -5,8 +5,9 @@ trisection (down to neighbouring integers where success jumps), and then spends 
 about N₅₀, until one of its stopping rules holds:
 
 * ``precision``  the 95 % interval of log N₅₀ has a half-width of at most the precision asked for, and some N lies
-  surely below 1/2 and some surely above; in two rounds running, because the round that first makes an interval short
-  has often made it too short by chance (``python -m benchmarks.calibration``);
+  surely below 1/2 and some surely above. When that first holds, half as many trials again are planned and spent before
+  the search ends, whatever they show: the moment at which an interval becomes short is one at which it is likely to be
+  too short, and intervals of 95 % would cover 91 % (``python -m benchmarks.calibration``);
 * ``settled``    two neighbouring integers lie, statistically, on either side of 1/2 (where trials have decided N − 1 or
   N − 2 below and N above, the integers between them are tried before anything else);
 * ``budget``     the trials are spent, in all or at every N that would still tell something;
@@ -44,8 +45,8 @@ _DECIDED = 0.05
 _EVIDENCE = 0.025
 """Level of the exact tests that must put some N below 1/2 and some N above before a fit's precision is believed."""
 
-_CONFIRMED = 2
-"""Rounds running in which an interval must be short enough."""
+_CONFIRMATION = 1.5
+"""Trials in all, over those at which the interval was first short enough."""
 
 _SMALLEST_SLOPE = 0.5
 """Flatter curves are searched as if they had this slope: their quantiles are out of reach."""
@@ -67,7 +68,7 @@ class ThresholdSearch:
         next_trial: the first trial index not used yet.
         stopped: the stopping rule that ended the search; "" while it runs.
         threshold: the fit after the last complete round that allowed one.
-        precise_rounds: how many rounds running the interval has been as short as asked for.
+        enough: trials at which the search ends, planned when the interval was first as short as asked for.
     """
 
     setting: Setting
@@ -75,7 +76,7 @@ class ThresholdSearch:
     next_trial: int = 0
     stopped: str = ""
     threshold: Threshold | None = None
-    precise_rounds: int = 0
+    enough: int | None = None
 
     @property
     def spent(self) -> int:
@@ -171,8 +172,9 @@ class ThresholdSearch:
             return self._or_stop([n for n in (top, 2 * top) if self._free(n) and n <= self.largest][:1], "budget")
         elif open_integers := self._open_integers(counts):
             return open_integers
-        self.precise_rounds = self.precise_rounds + 1 if self._precise(fit, below) else 0
-        if not self.stopped and self.precise_rounds >= _CONFIRMED:
+        if self.enough is None and self._precise(fit, below):
+            self.enough = math.ceil(_CONFIRMATION * self.spent)
+        if not self.stopped and self.enough is not None and self.spent >= self.enough:
             self.stopped = "precision"
         return [] if self.stopped else self._or_stop(self._informative_sizes(fit), "budget")
 

@@ -27,13 +27,19 @@ from toyenvs.protocol import Protocol
 
 __all__ = ["METHODS", "ConfigError", "Setting", "canonical_json", "content_hash"]
 
-ENGINE = 2
+ENGINE = 3
 """Raised whenever the numbers that a setting leads to change; stores of another engine are refused."""
 
 MAX_SEED = 2**63 - 1
 
 MAX_DIM = 1024
 """A buffer of D transitions at this dimension takes 4 GiB a trial; larger ones are mistakes in typing."""
+
+MAX_NOISE = 1e6
+"""Beyond it a displacement of length 1 is lost to rounding."""
+
+MAX_ROWS = 4096
+"""Goals a transition, or transitions a goal; more of either is a mistake in typing."""
 
 METHODS: dict[str, str] = {
     "descent": "one descent run from one start in each component",
@@ -154,7 +160,10 @@ class Setting:
         _real("discount", self.discount, lambda x: 0 <= x < 1, "0 <= discount < 1")
         _real("alpha", self.alpha, lambda x: x > 0, "alpha > 0")
         _real("precision", self.precision, lambda x: x > 0, "precision > 0")
-        _real("noise", self.noise, lambda x: x >= 0, "noise >= 0")
+        _real("noise", self.noise, lambda x: 0 <= x <= MAX_NOISE, f"0 <= noise <= {MAX_NOISE:g}")
+        for name in ("steps_per_goal", "relabels"):
+            if getattr(self, name) > MAX_ROWS:
+                raise ConfigError(name, getattr(self, name), f"expected at most {MAX_ROWS}")
         _real("exploration", self.exploration, lambda x: x >= 0, "exploration >= 0")
         if self.minibatch is not None:
             _whole("minibatch", self.minibatch, 1)

@@ -12,6 +12,7 @@ from rich import box
 from rich.table import Table
 
 from analysis.experiment import Curve
+from analysis.fixed_sizes import ErrorEstimate
 from analysis.latex import as_latex
 from analysis.results import CurveResults, ExperimentResults
 from analysis.scaling_law import LawFit
@@ -142,9 +143,7 @@ def errors_csv(results: ExperimentResults) -> str:
                         "low": _rounded(error.low),
                         "high": _rounded(error.high),
                         "predicted": _rounded(predicted),
-                        "ratio": _rounded(
-                            None if predicted is None else error.num_transitions * error.mean / predicted
-                        ),
+                        "ratio": _rounded(_times(error.num_transitions, error.mean, predicted)),
                         "trials": error.trials,
                         "failed": error.failed,
                     }
@@ -319,11 +318,23 @@ def _error_rows(table: Table, results: CurveResults) -> None:
             table.add_row(
                 str(row.point.x),
                 str(n),
-                f"{n * error.mean:.4g}  [{n * error.low:.4g}, {n * error.high:.4g}]",
+                "{}  [{}, {}]".format(*_scaled_texts(error)),
                 _or_dash(predicted, "{:.4g}".format),
-                _or_dash(None if predicted is None else n * error.mean / predicted, "{:.2f}".format),
+                _or_dash(_times(n, error.mean, predicted), "{:.2f}".format),
                 str(error.trials) + (f" ({error.failed} failed)" if error.failed else ""),
             )
+
+
+def _times(num_transitions: int, error: float | None, predicted: float | None) -> float | None:
+    """N × error over its prediction."""
+    return None if error is None or predicted is None else num_transitions * error / predicted
+
+
+def _scaled_texts(error: ErrorEstimate) -> tuple[str, str, str]:
+    """N × the mean squared error and the ends of its interval, as text."""
+    n = error.num_transitions
+    mean, low, high = ("…" if value is None else f"{n * value:.4g}" for value in (error.mean, error.low, error.high))
+    return mean, low, high
 
 
 def latex_table(results: ExperimentResults) -> str:
@@ -366,8 +377,8 @@ def _latex_cells(row: PointResult) -> list[str]:
     theory = "--" if row.point.predicted is None else f"{row.point.predicted:.4g}"
     if row.errors:
         last = row.errors[-1]
-        n = last.num_transitions
-        return [str(n), f"{n * last.mean:.4g}", f"[{n * last.low:.4g}, {n * last.high:.4g}]", theory]
+        mean, low, high = _scaled_texts(last)
+        return [str(last.num_transitions), mean, f"[{low}, {high}]", theory]
     threshold = row.threshold
     assert threshold is not None
     sign = {"left": "\\le ", "right": "\\ge "}.get(threshold.censored, "")

@@ -108,7 +108,8 @@ class _Trials:
         return [self.seed(trial, _BUFFER) for trial in self.batch.trials]
 
     def minibatch_seed(self) -> np.random.SeedSequence:
-        key = (self.setting.dim, self.batch.num_transitions, self.batch.first_trial, _MINIBATCH)
+        # Trials' own streams begin with (dim, trial); no trial has this index.
+        key = (self.setting.dim, 2**32 - 1, self.batch.num_transitions, self.batch.first_trial, _MINIBATCH)
         return np.random.SeedSequence(self.setting.seed, spawn_key=key)
 
     def starting_points(self, number: int) -> Float[Tensor, "b d d"]:

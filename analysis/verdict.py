@@ -27,6 +27,9 @@ Over d = 2, 3, 4, 6 a constant times D + 1 passes between the same integers as d
 FITTING = 6.0
 """AIC by which a free power law may beat the best candidate before the verdict says that no candidate fits."""
 
+_STRETCH = 3.29 / 1.96
+"""Half-width of a normal 99.9 % interval over that of a 95 % interval."""
+
 DECISIVE = 0.95
 """AIC weight that the laws of one order must share before the verdict speaks of that order."""
 
@@ -58,7 +61,7 @@ class PointResult:
         if predicted is None:
             return None
         if self.errors:
-            return self.errors[-1].num_transitions * self.errors[-1].mean / predicted
+            return _scaled(self.errors[-1].mean, self.errors[-1], predicted)
         assert self.threshold is not None
         return None if self.threshold.smallest_n is None else self.threshold.smallest_n / predicted
 
@@ -70,11 +73,16 @@ class PointResult:
             return None, None
         if self.errors:
             last = self.errors[-1]
-            return last.num_transitions * last.low / predicted, last.num_transitions * last.high / predicted
+            return _scaled(last.low, last, predicted), _scaled(last.high, last, predicted)
         assert self.threshold is not None
         ends = (self.threshold.n50_low, self.threshold.n50_high)
         low, high = (None if end is None else end / predicted for end in ends)
         return low, high
+
+
+def _scaled(value: float | None, error: ErrorEstimate, predicted: float) -> float | None:
+    """N × value over the prediction."""
+    return None if value is None else error.num_transitions * value / predicted
 
 
 @dataclass(frozen=True)
@@ -177,9 +185,13 @@ def _found(result: PointResult) -> str:
 
 
 def _excludes(threshold: Threshold, predicted: float) -> bool:
-    """Whether the interval of N₅₀ excludes that the smallest N is the predicted one, i.e. N₅₀ in (N − 1, N]."""
-    above = threshold.n50_low is not None and threshold.n50_low > predicted
-    below = threshold.n50_high is not None and threshold.n50_high < predicted - 1
+    """Whether N₅₀ is clearly outside of (N − 1, N] with N the predicted integer.
+
+    A curve has many points, so the interval is stretched from 95 % to 99.9 % first (as for a normal estimate).
+    """
+    low, high = threshold.n50_low, threshold.n50_high
+    above = low is not None and threshold.n50 * (low / threshold.n50) ** _STRETCH > predicted
+    below = high is not None and threshold.n50 * (high / threshold.n50) ** _STRETCH < predicted - 1
     return above or below
 
 
@@ -263,7 +275,8 @@ def _judge_order(curve: Curve, points: Sequence[PointResult], scaling: Scaling |
     return Verdict(
         status,
         f"{curve.label}'s threshold {words}: N50 ≈ {best.constant:.2f} × ({best.law.name}) fits best{tie}, "
-        f"laws of that order have AIC weight {scaling.order_weights[best.law.order]:.3f}; {measured}.",
+        f"laws of that order have AIC weight {scaling.order_weights[best.law.order]:.3f}; {measured}"
+        " (what is judged is the power of d, not the constant).",
     )
 
 

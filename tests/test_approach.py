@@ -67,3 +67,15 @@ def test_few_dimensions_give_no_fit_and_bad_numbers_an_error() -> None:
         fit_approach(DIMS, [0.0] * len(DIMS), [0.1] * len(DIMS))
     with pytest.raises(ValueError, match="lengths 9, 8 and 9"):
         fit_approach(DIMS, [1.0] * 8, [0.1] * 9)
+
+
+def test_a_limit_far_above_one_is_inside_its_own_interval() -> None:
+    fit = fit_approach((4, 6, 8, 12, 16), (5.0, 5.1, 5.0, 5.1, 5.0), (0.02,) * 5)
+    assert fit is not None
+    assert fit.limit_high is None or fit.limit_low <= fit.limit <= fit.limit_high
+    assert fit.limit == pytest.approx(5.04, abs=0.15)
+    assert fit.limit_one < 1e-3
+
+
+def test_ratios_that_rise_have_no_limit_in_this_model() -> None:
+    assert fit_approach((4, 6, 8, 12, 16), (3.0, 4.0, 5.0, 6.0, 8.0), (0.02,) * 5) is None

@@ -249,3 +249,43 @@ def test_errors_in_place_of_thresholds(tmp_path: Path, capsys: pytest.CaptureFix
     data = json.loads((out / "summary.json").read_text())["curves"]["images"]
     assert data["thresholds"] == []
     assert [(row["x"], list(row["by_num_transitions"])) for row in data["errors"]] == [(2, ["8"]), (3, ["24"])]
+
+
+CURVE = '[[curves]]\nlabel = "one"\nlearner = "reengage"\ndim = [2]\ntrials = 12\n'
+
+UNSOUND = [
+    (CURVE + 'predicted = "10**1000"\n', "predicted", "1e+15"),
+    (CURVE + 'predicted = "d - 1"\nprediction_label = "\\\\foo{"\n', "prediction-label", "cannot be drawn"),
+    (CURVE.replace('"one"', '"$\\\\frac$"'), "label", "cannot be drawn"),
+    (CURVE + 'predicted = "d/3 + 0.5"\nexpect = "equal"\n', "expect", "integers"),
+    ('measure = "error"\nsizes = ["4*D"]\n' + CURVE + 'predicted = "d"\nexpect = "equal"\n', "expect", "within"),
+    (CURVE + "noise = 1e308\n", "noise", "1e+308"),
+    (CURVE + "steps_per_goal = 100000000\n", "steps-per-goal", "4096"),
+    (CURVE.replace("[2]", "[true]"), "dim", "True"),
+]
+
+
+@pytest.mark.parametrize(("text", "option", "shown"), UNSOUND, ids=range(len(UNSOUND)))
+def test_an_unsound_file_is_refused_before_anything_runs(
+    text: str, option: str, shown: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "my.toml").write_text(text)
+    assert exit_code(["scale", str(tmp_path / "my.toml"), "--out", str(tmp_path / "run")]) == 2
+    line = one_line(capsys)
+    assert option in line
+    assert shown in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_errors_of_single_trials_have_no_interval_and_are_written_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = 'measure = "error"\nsizes = ["4*D"]\n' + CURVE.replace("trials = 12", "trials = 1\nnoise = 0.1")
+    (tmp_path / "my.toml").write_text(text + 'method = "minimiser"\npredicted = "d"\nexpect = "within"\n')
+    out = tmp_path / "run"
+    assert exit_code(["scale", str(tmp_path / "my.toml"), "--out", str(out), "--workers", "1", "--quiet"]) == 0
+    assert "The data do not decide" in capsys.readouterr().out
+    data = json.loads((out / "summary.json").read_text())
+    (error,) = data["curves"]["one"]["errors"][0]["by_num_transitions"].values()
+    assert error["mean"] > 0
+    assert (error["low"], error["high"]) == (None, None)

@@ -70,11 +70,11 @@ def test_one_trial_has_no_interval_and_none_has_no_mean() -> None:
     one = FixedSizes(Setting(dim=3, trials=2, batch_size=2), (4,))
     one.record(one.next_round(), [[row(0, 1.0), row(1, None)]])
     (estimate,) = one.estimates()
-    assert (estimate.mean, estimate.low, estimate.high) == (6.0, -np.inf, np.inf)
+    assert (estimate.mean, estimate.low, estimate.high) == (6.0, None, None)
     none = FixedSizes(Setting(dim=3, trials=2, batch_size=2), (4,))
     none.record(none.next_round(), [[row(0, None), row(1, None)]])
     (estimate,) = none.estimates()
-    assert np.isnan(estimate.mean)
+    assert (estimate.mean, estimate.low, estimate.high) == (None, None, None)
     assert (estimate.trials, estimate.failed) == (0, 2)
 
 

@@ -117,7 +117,7 @@ def test_every_preset_says_what_it_shows(name: str) -> None:
             if one.measure == "error":
                 assert all(len(point.sizes) == 3 for point in curve.points)
     assert min(s.trials for s in full.settings) == 400
-    assert max(s.trials for s in quick.settings) <= 100
+    assert max(s.trials for s in quick.settings) <= 200
 
 
 def test_every_file_of_the_package_is_a_preset() -> None:

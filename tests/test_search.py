@@ -109,8 +109,8 @@ def test_the_path_does_not_depend_on_the_prediction() -> None:
 def test_trials_are_not_wasted() -> None:
     """At slope β an interval of ±p needs at least (2 z/(β p))² trials, all at N50 and with the slope known.
 
-    The slope is not known, nor is whether there are strays: together they cost up to twice as much again. The round that
-    confirms the precision adds two batches.
+    The slope is not known, nor is whether there are strays: together they cost up to twice as much again. Confirming
+    the precision adds a half to that.
     """
     slope, precision = 4.0, 0.05
     least = (2 * 1.96 / (slope * precision)) ** 2
