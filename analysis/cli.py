@@ -87,7 +87,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.run(arguments, console))
     except ConfigError as error:
         option = error.argument.replace("_", "-")
-        print(f"{prog}: error: argument --{option}: {str(error).split(': ', 1)[1]}", file=sys.stderr)
+        reason = str(error).split(": ", 1)[1]
+        where = f"{error.source}: {error.argument}" if error.source else f"argument --{option}"
+        print(f"{prog}: error: {where}: {reason}", file=sys.stderr)
         return EXIT_USAGE
     except (StoreError, sqlite3.Error) as error:
         # Also a disk that is full, in the middle of a run: what was committed is kept.

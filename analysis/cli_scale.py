@@ -22,7 +22,7 @@ from analysis.results import ExperimentResults
 from analysis.run_directory import RunDirectory
 from analysis.setting import METHODS, ConfigError, Setting
 from analysis.sweep import run_sweep
-from toyenvs.constructions import CONSTRUCTIONS
+from toyenvs.constructions import CONSTRUCTIONS, EXTENSIONS
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
 from toyenvs.learners import LEARNERS
 from toyenvs.learners.optimizers import OPTIMIZERS
@@ -80,7 +80,11 @@ columns of the report:
   theory        smallest N that determines the rotation; ratio is min N over theory
   starts        starting points that the minimiser used in a trial, on average
   ended by      settled: exact tests put N-1 below 1/2 and N above; precision: N50 is known well enough;
-                budget: trials spent (--trials at any one N, 12 times as many in all); censored: never reached 1/2
+                budget: trials spent (--trials at any one N, 12 times as many in all);
+                censored: 1/2 is crossed outside of the N that were tried, and N50 is a bound
+
+verdicts: agrees and disagrees are about every curve of which something is expected; undecided means that the data
+leave it open (points not settled, or dimensions too few to tell laws apart), and more trials or dimensions may help
 
 Interrupt it at any time: finished trials are kept, and the same command goes on where it stopped.
 
@@ -111,7 +115,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     whole.add_argument("--full", action="store_true", help="the paper's size of a preset, not the quick one")
     whole.add_argument("--show-preset", metavar="NAME", help="print a preset's file, to start your own from, and end")
     what = parser.add_argument_group("what is measured")
-    add(what, "construction", str, "NAME", f"environment family: {', '.join(CONSTRUCTIONS)}")
+    add(what, "construction", str, "NAME", f"environment family: {', '.join(CONSTRUCTIONS | EXTENSIONS)}")
     add(what, "group", str, "NAME", f"hypothesis class: {', '.join(HYPOTHESIS_CLASSES)}")
     what.add_argument(
         "--dims",
@@ -188,18 +192,18 @@ def make_experiment(arguments: argparse.Namespace) -> Experiment:
             raise ConfigError(name, given[name], f"the preset says that; with a preset use only: {able}")
     experiment = load_preset(source, full=given.get("full", False), overrides=chosen)
     for curve in experiment.curves:
-        _check_drawable("label", curve.label)
+        _check_drawable("label", curve.label, str(source))
         if curve.prediction_label is not None:
-            _check_drawable("prediction_label", f"${curve.prediction_label}$")
+            _check_drawable("prediction_label", f"${curve.prediction_label}$", str(source))
     return experiment
 
 
-def _check_drawable(argument: str, text: str) -> None:
+def _check_drawable(argument: str, text: str, source: str) -> None:
     """Before hours of trials, and not after them."""
     try:
         check_text(text)
     except ValueError as error:
-        raise ConfigError(argument, text, str(error)) from None
+        raise ConfigError(argument, text, str(error), source) from None
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 from simpleeval import InvalidExpression, SimpleEval
 
 from analysis.setting import ConfigError, Setting
-from proofs_check.identifiability import predicted_threshold
+from proofs_check.identifiability import predicted_threshold, projected_threshold
 
 __all__ = ["FUNCTIONS", "VARIABLES", "Formula", "Theory"]
 
@@ -62,6 +62,8 @@ def _parsed(text: str) -> ast.expr:
         warnings.simplefilter("ignore")  # about literals that are odd, but read
         expression = ast.parse(text.strip(), mode="eval").body
     for node in ast.walk(expression):
+        if isinstance(node, ast.BitXor):
+            raise SyntaxError("a power is written **, not ^")
         if not isinstance(node, _ARITHMETIC):
             raise SyntaxError(f"{type(node).__name__} is not arithmetic")
     return expression
@@ -115,8 +117,12 @@ class Theory:
             0.0,
             "transitions",
         )
-        if not plain or setting.method not in ("descent", "minimiser") or setting.goal_dim is not None:
+        if not plain or setting.method not in ("descent", "minimiser"):
             return None
+        if setting.goal_dim is not None and setting.goal_dim < setting.dim:
+            usual = setting.group == "so" and (setting.relabels, setting.steps_per_goal) == (1, 1)
+            learner = "reengage" if setting.learner == "gradient-only" else setting.learner
+            return projected_threshold(learner, setting.dim, setting.goal_dim) if usual else None
         return predicted_threshold(
             setting.construction,
             setting.group,

@@ -37,7 +37,7 @@ from typing import Any
 
 from analysis.experiment import EXPECTATIONS, MEASURES, Curve, Expectation, Experiment, Point, require_distinct
 from analysis.formula import Formula
-from analysis.setting import ConfigError, Setting
+from analysis.setting import ConfigError, Setting, expected_one_of
 
 __all__ = ["PRESETS", "load_preset", "make_experiment", "preset_text"]
 
@@ -82,7 +82,7 @@ def preset_text(name: str) -> str:
         ConfigError: if there is none of that name.
     """
     if name not in PRESETS:
-        raise ConfigError("preset", name, f"expected one of: {', '.join(PRESETS)}")
+        raise ConfigError("preset", name, expected_one_of(name, PRESETS))
     return (resources.files("analysis") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
 
 
@@ -110,7 +110,12 @@ def load_preset(source: str | Path, *, full: bool = False, overrides: Mapping[st
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError("preset", str(source), f"it is not valid TOML ({error})") from None
-    return make_experiment(name, table, full=full, overrides=overrides or {})
+    try:
+        return make_experiment(name, table, full=full, overrides=overrides or {})
+    except ConfigError as error:
+        if error.argument in (overrides or {}):
+            raise
+        raise error.within(str(source)) from None
 
 
 def make_experiment(
@@ -258,7 +263,7 @@ def _expectation(entry: Mapping[str, Any], points: Sequence[Point]) -> Expectati
 def _known(argument: str, table: Mapping[str, Any], allowed: set[str]) -> None:
     for name in table:
         if name not in allowed:
-            raise ConfigError(argument, name, f"expected one of: {', '.join(sorted(allowed))}")
+            raise ConfigError(argument, name, expected_one_of(name, sorted(allowed)))
 
 
 def _table(table: Mapping[str, Any], name: str, allowed: set[str]) -> dict[str, Any]:

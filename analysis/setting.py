@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -25,7 +26,7 @@ from toyenvs.learners.online import OnlineSettings
 from toyenvs.learners.optimizers import OPTIMIZERS
 from toyenvs.protocol import Protocol
 
-__all__ = ["METHODS", "ConfigError", "Setting", "canonical_json", "content_hash"]
+__all__ = ["METHODS", "ConfigError", "Setting", "canonical_json", "content_hash", "expected_one_of"]
 
 ENGINE = 3
 """Raised whenever the numbers that a setting leads to change; stores of another engine are refused."""
@@ -54,13 +55,17 @@ METHODS: dict[str, str] = {
 class ConfigError(ValueError):
     """A value that cannot be used, in one line: argument, value, what is allowed."""
 
-    def __init__(self, argument: str, value: object, allowed: str) -> None:
-        self.argument, self.value, self.allowed = argument, value, allowed
+    def __init__(self, argument: str, value: object, allowed: str, source: str = "") -> None:
+        self.argument, self.value, self.allowed, self.source = argument, value, allowed, source
         super().__init__(f"{argument}: {value!r} is not allowed; {allowed}")
 
     def renamed(self, names: Mapping[str, str]) -> ConfigError:
         """The same error about the argument by which the user knows the value."""
-        return ConfigError(names.get(self.argument, self.argument), self.value, self.allowed)
+        return ConfigError(names.get(self.argument, self.argument), self.value, self.allowed, self.source)
+
+    def within(self, source: str) -> ConfigError:
+        """The same error about a line of a file, whose name an error line then begins with."""
+        return ConfigError(self.argument, self.value, self.allowed, source)
 
 
 def canonical_json(value: Any) -> str:
@@ -278,7 +283,13 @@ def _from_value_error(error: ValueError, setting: Setting) -> ConfigError:
 
 def _one_of(argument: str, value: object, allowed: dict[str, Any]) -> None:
     if not isinstance(value, str) or value not in allowed:
-        raise ConfigError(argument, value, f"expected one of: {', '.join(allowed)}")
+        raise ConfigError(argument, value, expected_one_of(value, allowed))
+
+
+def expected_one_of(value: object, allowed: Iterable[str]) -> str:
+    """What is allowed, the closest first where the value looks like a slip."""
+    close = get_close_matches(str(value), list(allowed), n=1)
+    return f"{f'did you mean {close[0]}? ' if close else ''}expected one of: {', '.join(allowed)}"
 
 
 def _whole(argument: str, value: object, least: int) -> None:

@@ -383,9 +383,10 @@ def _latex_cells(row: PointResult) -> list[str]:
     assert threshold is not None
     sign = {"left": "\\le ", "right": "\\ge "}.get(threshold.censored, "")
     low, high = ("" if end is None else count_text(end) for end in (threshold.n50_low, threshold.n50_high))
+    about = "" if threshold.settled else r"{\sim}"  # N₅₀ rounded up, not settled by trials
     return [
         "--" if threshold.censored == "undetermined" else f"${sign}{count_text(threshold.n50)}$",
         f"[{low or '--'}, {high or '--'}]" if low or high else "--",
-        "--" if threshold.smallest_n is None else str(threshold.smallest_n),
+        "--" if threshold.smallest_n is None else f"${about}{threshold.smallest_n}$",
         theory,
     ]

@@ -103,14 +103,17 @@ def combine(verdicts: Sequence[Verdict]) -> Verdict:
     statuses = {verdict.status for verdict in verdicts}
     if "disagrees" in statuses:
         status: Status = "disagrees"
-    elif "undecided" in statuses or statuses <= {"not judged"}:
+    elif "undecided" in statuses:
         status = "undecided"
+    elif statuses <= {"not judged"}:
+        status = "not judged"
     else:
         status = "agrees"
     conclusion = {
         "agrees": "This agrees with theory.",
         "disagrees": "This disagrees with theory.",
         "undecided": "The data do not decide.",
+        "not judged": "Nothing was expected, so nothing is judged.",
     }[status]
     return Verdict(status, " ".join([verdict.sentence for verdict in verdicts] + [conclusion]))
 

@@ -255,12 +255,12 @@ CURVE = '[[curves]]\nlabel = "one"\nlearner = "reengage"\ndim = [2]\ntrials = 12
 
 UNSOUND = [
     (CURVE + 'predicted = "10**1000"\n', "predicted", "1e+15"),
-    (CURVE + 'predicted = "d - 1"\nprediction_label = "\\\\foo{"\n', "prediction-label", "cannot be drawn"),
+    (CURVE + 'predicted = "d - 1"\nprediction_label = "\\\\foo{"\n', "prediction_label", "cannot be drawn"),
     (CURVE.replace('"one"', '"$\\\\frac$"'), "label", "cannot be drawn"),
     (CURVE + 'predicted = "d/3 + 0.5"\nexpect = "equal"\n', "expect", "integers"),
     ('measure = "error"\nsizes = ["4*D"]\n' + CURVE + 'predicted = "d"\nexpect = "equal"\n', "expect", "within"),
     (CURVE + "noise = 1e308\n", "noise", "1e+308"),
-    (CURVE + "steps_per_goal = 100000000\n", "steps-per-goal", "4096"),
+    (CURVE + "steps_per_goal = 100000000\n", "steps_per_goal", "4096"),
     (CURVE.replace("[2]", "[true]"), "dim", "True"),
 ]
 

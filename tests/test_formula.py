@@ -46,6 +46,11 @@ def test_goals_have_the_dimension_of_the_state_unless_they_are_projected() -> No
     assert Formula("d*k - k*(k + 1)//2 + 1")(Setting(construction="projected-goal", dim=5, goal_dim=2)) == 8
 
 
+def test_a_caret_is_no_power() -> None:
+    with pytest.raises(ConfigError, match=r"a power is written \*\*, not \^"):
+        Formula("d^2")(SETTING)
+
+
 MALICIOUS = [
     "__import__('os').system('touch {place}')",
     "open('{place}', 'w')",
@@ -187,6 +192,7 @@ def test_theory_speaks_of_what_it_knows_only() -> None:
     assert Theory()(Setting(dim=6)) == 16
     assert Theory()(Setting(dim=6, learner="reengage", group="o")) == 6
     assert Theory()(Setting(dim=6, learner="ddpg", method="minimiser", relabels=3)) == 6
+    assert Theory()(Setting(dim=6, construction="projected-goal", goal_dim=2)) == 6 * 2 - 3 + 1
     silent = [
         {"goals": "hindsight"},
         {"actions": "on-policy"},
@@ -195,7 +201,7 @@ def test_theory_speaks_of_what_it_knows_only() -> None:
         {"method": "least-squares"},
         {"method": "online"},
         {"count": "episodes"},
-        {"construction": "projected-goal", "goal_dim": 2},
+        {"construction": "projected-goal", "goal_dim": 2, "relabels": 2},
         {"construction": "no-reward-gradient", "relabels": 2},
     ]
     for values in silent:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from analysis import results as results_module
+from analysis import threshold as threshold_module
 from analysis.counts import Counts
 from analysis.experiment import Curve, Expectation, Experiment, Point
 from analysis.fixed_sizes import ErrorEstimate, FixedSizes
@@ -64,6 +66,19 @@ def follow(experiment: Experiment) -> dict[Setting, Plan]:
             else:  # descent needs a constant factor more than what determines U
                 plans[point.setting] = search(point.setting, rise(1.3 * point.predicted, 8))
     return plans
+
+
+@pytest.fixture(autouse=True)
+def _only_what_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No verdict reads the joint model, a test of fit, or the laws of integers; they cost most of the time."""
+    growth = results_module._growth
+
+    def judged_growth(experiment: Experiment, curve: Curve, plans: Mapping[Setting, Plan]) -> Any:
+        return growth(experiment, curve, plans) if curve.expectation.kind == "order" else (None, None)
+
+    monkeypatch.setattr(results_module, "_growth", judged_growth)
+    monkeypatch.setattr(results_module, "fit_joint_model", lambda counts: None)
+    monkeypatch.setattr(threshold_module, "lack_of_fit", lambda *arguments: None)
 
 
 def results(experiment: Experiment, plans: dict[Setting, Plan]) -> ExperimentResults:
