@@ -60,8 +60,8 @@ _EARLY = 1.5
 _WIDE = 1e3
 """Span of the vertical axis from which powers of ten alone are labelled."""
 
-_FEW = 2
-"""Curves that are named beside their line; more of them are named in a legend."""
+_FEW, _LONG = 2, 4
+"""At most so many curves, of at least so many points, are named beside their line; others in a legend."""
 
 
 @dataclass(frozen=True)
@@ -186,8 +186,8 @@ def draw_thresholds(
         ``ax``.
     """
     styles = _styles(series)
-    few = len(series) <= _FEW
     places = sorted({mark.x for one in series for mark in one.marks})
+    few = len(series) <= _FEW and len(places) >= _LONG and not categories
     ends: list[tuple[float, float, str, str]] = []
     drawn: set[tuple[float, ...]] = set()
     for line in theory:
@@ -215,14 +215,14 @@ def draw_thresholds(
             one,
             styles[one.label],
             shift=1.0 if categories else _DODGE**middle,
-            nudge=1.0 if few or categories else _NUDGE**middle,
-            named=few and not categories,
+            nudge=1.0 if len(series) <= _FEW or categories else _NUDGE**middle,
+            named=few,
             joined=one.joined and not categories,
         )
     _set_scales(ax, places, categories)
     ax.set_xlabel(x_label)
     ax.set_ylabel(y_label)
-    if not few or categories:
+    if not few:
         # Above the axes: inside there is no corner that every data set leaves free.
         ax.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, frameon=False, handlelength=1.4, fontsize=6.5)
     _label_ends(ax, ends)
