@@ -184,9 +184,15 @@ def test_more_than_two_curves_are_named_in_a_legend_once() -> None:
     dashed = [line for line in there if line.get_marker() == "None"]
     assert len(dashed) == 1
     assert dashed[0].get_color() not in {line.get_color() for line in ax.get_lines() if line.get_marker() in "os^D"}
-    few = draw_thresholds(Figure().add_subplot(), MANY[:2], [])
-    assert few.get_legend() is None
-    assert {text.get_text() for text in few.texts} == {"curve 0", "curve 1"}
+
+
+def test_two_curves_are_named_beside_their_lines_if_those_are_long_enough() -> None:
+    long = draw_thresholds(Figure().add_subplot(), SERIES, [])
+    assert long.get_legend() is None
+    assert {text.get_text() for text in long.texts} == {"DDPG", "ReenGAGE"}
+    short = draw_thresholds(Figure().add_subplot(), MANY[:2], [])
+    assert short.get_legend() is not None
+    assert not short.texts
 
 
 def test_many_curves_differ_without_colour() -> None:
