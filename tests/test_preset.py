@@ -393,7 +393,7 @@ def test_a_malformed_file_costs_the_command_one_line(tmp_path: Path, capsys: pyt
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.count("\n") == 1
-    assert "argument --predicted: 'd -' is not allowed" in captured.err
+    assert "mine.toml: predicted: 'd -' is not allowed" in captured.err
     assert not (tmp_path / "run").exists()
 
 

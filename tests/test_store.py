@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from analysis.experiment import compare_learners
+from analysis.setting import ENGINE
 from analysis.store import Store, StoreError
 from analysis.trial import Batch, TrialRow
 
@@ -79,7 +80,7 @@ def replaced(**values: Any) -> dict[str, Any]:
 OTHERS: list[tuple[dict[str, Any], str]] = [
     (compare_learners((3,), ("ddpg",)).resolved(), "learner = 'ddpg', 'reengage', not 'ddpg'"),
     (compare_learners((3, 4), ("ddpg", "reengage")).resolved(), "dim = 3, not 3, 4"),
-    (replaced(engine=1), "engine = 2, not 1"),
+    (replaced(engine=1), f"engine = {ENGINE}, not 1"),
     (replaced(sizes=[5]), r"sizes = \[\], not \[5\]"),
     ({**OWNER, "measure": "error"}, "measure = 'threshold', not 'error'"),
     ({**OWNER, "settings": OWNER["settings"][::-1]}, "learner = 'ddpg', 'reengage', not 'reengage', 'ddpg'"),

@@ -267,8 +267,8 @@ def test_the_worst_verdict_is_the_verdict() -> None:
     undecided, silent = Verdict("undecided", "C."), Verdict("not judged", "D.")
     assert combine([agrees, agrees]).status == "agrees"
     assert combine([agrees, silent]).status == "agrees"
-    assert combine([silent]).status == "undecided"
-    assert combine([]).status == "undecided"
+    assert combine([silent]).status == "not judged"
+    assert combine([]).status == "not judged"
     assert combine([agrees, undecided]).status == "undecided"
     assert combine([undecided, disagrees, agrees]).status == "disagrees"
     assert combine([agrees, disagrees]).sentence == "A. B. This disagrees with theory."
