@@ -220,7 +220,10 @@ def test_blocks_and_ranks_are_checked() -> None:
 
 @by_class
 def test_labels_are_mathtext(name: str) -> None:
-    MathTextParser("path").parse(f"${hypothesis_class(name).label}$")
+    label = hypothesis_class(name).label
+    assert label
+    width = MathTextParser("path").parse(f"${label}$").width  # raises where the mathematics has a mistake
+    assert width > 0
 
 
 @by_class

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -279,8 +279,9 @@ def test_too_few_transitions_disagree_with_what_is_needed() -> None:
     experiment = make_experiment(
         "propositions", {**table("propositions"), "curves": table("propositions")["curves"][:1]}
     )
-    half: Callable[[Point], Cells] = lambda point: rise(0.6 * (point.predicted or 0), 8)  # noqa: E731
-    plans: dict[Setting, Plan] = {p.setting: search(p.setting, half(p)) for p in experiment.points}
+    plans: dict[Setting, Plan] = {
+        point.setting: search(point.setting, rise(0.6 * (point.predicted or 0), 8)) for point in experiment.points
+    }
     found = results(experiment, plans).verdict
     assert found.status == "disagrees"
     assert "fewer transitions than the prediction says are needed" in found.sentence
