@@ -53,7 +53,8 @@ def process_pool(workers: int) -> Iterator[Executor]:
         except BaseException:
             for worker in set(multiprocessing.active_children()) - others:
                 worker.terminate()
-            pool.shutdown(wait=False, cancel_futures=True)
+            # Until the pool's own thread has ended: at exit, Python would wake it through a pipe it may just have closed.
+            pool.shutdown(wait=True, cancel_futures=True)
             raise
 
 
