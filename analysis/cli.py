@@ -1,7 +1,8 @@
 """The command ``reengage``.
 
 Exit codes: 0 done; 1 a claim is not as expected, or the run ended not as ``--strict`` demands; 2 bad usage or input,
-one line that names the argument, the value and what is allowed; 130 interrupted, with everything finished kept.
+one line that names the argument, the value and what is allowed; 3 a trial raised an error; 130 interrupted. After 3
+and 130 everything finished is kept.
 
 argparse rather than a generator of command lines from dataclasses: bad input has to be answered in one line.
 """

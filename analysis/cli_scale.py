@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,16 @@ from typing import Any
 from rich.console import Console
 
 from analysis.executors import process_pool, worker_count
-from analysis.exit_codes import EXIT_DONE, EXIT_INTERRUPTED, EXIT_NOT_AS_ASKED
+from analysis.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_NOT_AS_ASKED
 from analysis.experiment import Experiment, compare_learners
 from analysis.figures import check_text
-from analysis.preset import PRESETS, load_preset, preset_text
+from analysis.preset import PRESETS, load_preset, preset_text, preset_title
 from analysis.progress import ProgressDisplay
 from analysis.report import print_report, write_results
 from analysis.results import ExperimentResults
 from analysis.run_directory import RunDirectory
 from analysis.setting import METHODS, ConfigError, Setting
-from analysis.sweep import run_sweep
+from analysis.sweep import TrialError, run_sweep
 from toyenvs.constructions import CONSTRUCTIONS, EXTENSIONS
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
 from toyenvs.learners import LEARNERS
@@ -61,6 +61,8 @@ How a loss is minimised is part of what is measured (--method): one descent run;
 that any optimiser of that loss could do, so that it shows what the data determine; and weaker convex methods.
 """
 
+_PRESET_LIST = "\n".join(f"  {name:<15} {preset_title(name)}" for name in PRESETS)
+
 EXAMPLES = f"""\
 examples:
   reengage scale                                        the paper's comparison, Proposition 1
@@ -72,7 +74,7 @@ examples:
   reengage scale my.toml                                an experiment of your own; --show-preset NAME prints one to copy
 
 presets (each under ten minutes on two cores):
-  {", ".join(PRESETS)}
+{_PRESET_LIST}
 
 columns of the report:
   N50, N90      transitions at which the fitted success probability is 1/2 and 9/10
@@ -217,7 +219,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     with directory.open(workers) as store:
         if len(store):
             console.print(f"{len(store)} trials are there already in {directory.path}", highlight=False)
-        kept = f"finished trials are kept in {directory.path}"
         try:
             with process_pool(workers) as executor, ProgressDisplay(experiment, console, arguments.quiet) as display:
                 plans = run_sweep(experiment, store, executor, workers, display)
@@ -227,12 +228,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 highlight=False,
             )
             return EXIT_INTERRUPTED
-        except BrokenExecutor:
-            # Most often the system ended a worker that asked for more memory than there is.
-            raise ConfigError("workers", workers, f"a worker was ended, perhaps for lack of memory; {kept}") from None
-        except (ArithmeticError, RuntimeError, ValueError, MemoryError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ConfigError("settings", experiment.name, f"a trial failed ({reason}); {kept}") from None
+        except TrialError as error:
+            print(
+                f"reengage scale: error: {error}; {len(store)} finished trials are kept in {directory.path}",
+                file=sys.stderr,
+            )
+            return EXIT_FAILED
         results = ExperimentResults.from_plans(experiment, plans, store.outcomes(), store.starts())
     written = write_results(results, directory)
     directory.finish_session()

@@ -53,7 +53,7 @@ def process_pool(workers: int) -> Iterator[Executor]:
         except BaseException:
             for worker in set(multiprocessing.active_children()) - others:
                 worker.terminate()
-            # Until the pool's own thread has ended: at exit, Python would wake it through a pipe it may just have closed.
+            # Wait for the pool's own thread: at exit, Python would wake it through a pipe that it may just have closed.
             pool.shutdown(wait=True, cancel_futures=True)
             raise
 

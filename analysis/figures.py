@@ -42,9 +42,11 @@ _LEARNER_STYLES: dict[str, dict[str, Any]] = {
 }
 """Where each learner has one curve."""
 
-_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_WARM = ("#D55E00", "#E69F00", "#CC79A7", "#000000")
+_COOL = ("#0072B2", "#56B4E9", "#009E73", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-"""Where a learner has several: Okabe & Ito's colours, and markers for readers who print in grey."""
+"""Where a learner has several: Okabe & Ito's colours, the warm ones for DDPG and the cool ones for learners that match
+gradients, and markers for readers who print in grey."""
 
 _RESOLUTION = 300
 
@@ -153,14 +155,18 @@ def _styles(series: Sequence[Series]) -> dict[str, dict[str, Any]]:
     learners = [one.learner for one in series]
     if len(set(learners)) == len(learners) and set(learners) <= _LEARNER_STYLES.keys():
         return {one.label: _LEARNER_STYLES[one.learner] for one in series}
-    return {
-        one.label: {
-            "color": _COLOURS[number % len(_COLOURS)],
+    used = {_WARM: 0, _COOL: 0}
+    styles: dict[str, dict[str, Any]] = {}
+    for number, one in enumerate(series):
+        family = _WARM if one.learner == "ddpg" else _COOL
+        colour = family[used[family] % len(family)]
+        used[family] += 1
+        styles[one.label] = {
+            "color": colour,
             "marker": _MARKERS[number % len(_MARKERS)],
-            "markerfacecolor": "white" if number % 2 else _COLOURS[number % len(_COLOURS)],
+            "markerfacecolor": "white" if number % 2 else colour,
         }
-        for number, one in enumerate(series)
-    }
+    return styles
 
 
 def draw_thresholds(

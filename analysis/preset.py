@@ -39,7 +39,7 @@ from analysis.experiment import EXPECTATIONS, MEASURES, Curve, Expectation, Expe
 from analysis.formula import Formula
 from analysis.setting import ConfigError, Setting, expected_one_of
 
-__all__ = ["PRESETS", "load_preset", "make_experiment", "preset_text"]
+__all__ = ["PRESETS", "load_preset", "make_experiment", "preset_text", "preset_title"]
 
 PRESETS = (
     "propositions",
@@ -84,6 +84,11 @@ def preset_text(name: str) -> str:
     if name not in PRESETS:
         raise ConfigError("preset", name, expected_one_of(name, PRESETS))
     return (resources.files("analysis") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def preset_title(name: str) -> str:
+    """What a preset that comes with the package is about; raises as :func:`preset_text`."""
+    return str(tomllib.loads(preset_text(name))["title"])
 
 
 def load_preset(source: str | Path, *, full: bool = False, overrides: Mapping[str, Any] | None = None) -> Experiment:

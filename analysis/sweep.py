@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, field
 
 from analysis.experiment import Experiment
@@ -18,10 +18,25 @@ from analysis.setting import Setting
 from analysis.store import Store
 from analysis.trial import Batch, TrialRow, run_batch
 
-__all__ = ["Plan", "SweepEvent", "run_sweep"]
+__all__ = ["Plan", "SweepEvent", "TrialError", "run_sweep"]
 
 Plan = ThresholdSearch | FixedSizes
 """What asks for batches and takes in their results, round by round."""
+
+
+class TrialError(RuntimeError):
+    """A batch of trials could not be computed; ``__cause__`` is what its worker raised."""
+
+    def __init__(self, batch: Batch, cause: Exception) -> None:
+        setting = batch.setting
+        reason = " ".join(str(cause).split())[:200]
+        if isinstance(cause, BrokenExecutor):
+            # Most often the system ended a worker that asked for more memory than there is.
+            reason = "a worker process was ended, perhaps for lack of memory: try fewer --workers"
+        super().__init__(
+            f"trials {batch.first_trial} to {batch.first_trial + batch.count - 1} of {setting.learner}, "
+            f"{setting.method}, d = {setting.dim}, N = {batch.num_transitions} failed: {type(cause).__name__}: {reason}"
+        )
 
 
 @dataclass(frozen=True)
@@ -69,6 +84,9 @@ def run_sweep(
 
     Returns:
         The finished plan of each setting.
+
+    Raises:
+        TrialError: if a batch fails. What was finished before it is in the store.
     """
     plans: dict[Setting, Plan] = {}
     for point in experiment.points:
@@ -106,7 +124,7 @@ def run_sweep(
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 current, i = running.pop(future)
-                rows = future.result()
+                rows = _result(future, current.batches[i])
                 store.save(current.batches[i], rows)
                 current.results[i] = rows
                 report(SweepEvent(current.plan, current.batches[i]))
@@ -118,3 +136,10 @@ def run_sweep(
             future.cancel()
         raise
     return plans
+
+
+def _result(future: Future[list[TrialRow]], batch: Batch) -> list[TrialRow]:
+    try:
+        return future.result()
+    except Exception as error:  # whatever a learner may raise: what matters here is which trials did
+        raise TrialError(batch, error) from error

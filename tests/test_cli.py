@@ -7,14 +7,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from analysis import command
+from analysis import cli_scale, command
 from analysis.cli import _parser, main
 from analysis.cli_scale import make_experiment
 from analysis.preset import load_preset
 from analysis.setting import Setting
+from analysis.sweep import TrialError
+from analysis.trial import Batch
 
 BAD = [
     (["--dims", "0"], "--dims", "0"),
@@ -213,6 +216,21 @@ def test_ctrl_c_before_anything_runs_is_one_line(
     monkeypatch.setattr("analysis.cli.main", interrupted)
     assert command.main() == 130
     assert capsys.readouterr().err == "interrupted before anything was run\n"
+
+
+def test_a_failing_trial_is_no_bad_input_and_costs_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batch = Batch(Setting(learner="ddpg", dim=2), num_transitions=5, first_trial=12, count=4)
+
+    def fail(*arguments: object) -> NoReturn:
+        raise TrialError(batch, ArithmeticError("0/0"))
+
+    monkeypatch.setattr(cli_scale, "run_sweep", fail)
+    assert main(["scale", "--dims", "2", "--out", str(tmp_path), "--workers", "1", "--quiet"]) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("reengage scale: error: trials 12 to 15 of ddpg, descent, d = 2, N = 5 failed: Arith")
+    assert line.endswith(f"0 finished trials are kept in {tmp_path}")
 
 
 def test_a_preset_keeps_what_it_says_and_takes_what_is_about_precision() -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from analysis.experiment import Experiment, compare_learners
 from analysis.preset import make_experiment
 from analysis.results import ExperimentResults
 from analysis.store import Store
-from analysis.sweep import SweepEvent, run_sweep
+from analysis.sweep import SweepEvent, TrialError, run_sweep
 from analysis.tables import errors_csv, thresholds_csv
 
 LEARNERS = ("ddpg", "reengage")
@@ -52,6 +52,22 @@ class InlineExecutor(Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
         future.set_result(fn(*args, **kwargs))
+        return future
+
+
+class FailingExecutor(InlineExecutor):
+    """Runs so many calls; the next one raises, as a learner might."""
+
+    def __init__(self, calls: int, error: Exception) -> None:
+        self.calls, self.error = calls, error
+
+    @override
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if self.calls > 0:
+            self.calls -= 1
+            return super().submit(fn, *args, **kwargs)
+        future: Future[Any] = Future()
+        future.set_exception(self.error)
         return future
 
 
@@ -230,6 +246,27 @@ def undisturbed_command(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("command") / "run"
     subprocess.run(command(out), check=True, capture_output=True)
     return out
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ValueError("a matrix\nis singular"), "ValueError: a matrix is singular"),
+        (BrokenExecutor(), "BrokenExecutor: a worker process was ended, perhaps for lack of memory"),
+    ],
+)
+def test_a_failing_batch_is_named_and_what_came_before_it_is_kept(
+    error: Exception, reason: str, tmp_path: Path
+) -> None:
+    with Store(tmp_path / "sweep.sqlite", EXPERIMENT.resolved()) as store:
+        with pytest.raises(
+            TrialError, match=r"^trials \d+ to \d+ of (ddpg|reengage), descent, d = \d, N = \d+ failed"
+        ) as raised:
+            run_sweep(EXPERIMENT, store, FailingExecutor(3, error), workers=2)
+        assert reason in str(raised.value)
+        assert raised.value.__cause__ is error
+        assert "\n" not in str(raised.value)
+        assert len(store) == 3 * 12
 
 
 def wait_for_trials(store: Path) -> None:
