@@ -69,6 +69,24 @@ ERROR_COLUMNS = (
     "failed",
 )
 
+SCALING_COLUMNS = (
+    "curve",
+    "learner",
+    "law",
+    "order",
+    "constant",
+    "constant_low",
+    "constant_high",
+    "exponent",
+    "exponent_low",
+    "exponent_high",
+    "misfit",
+    "log_likelihood",
+    "aic",
+    "weight",
+    "lack_of_fit",
+)
+
 _DIGITS = 6
 
 _AXES = {"dim": "d", "relabels": "K", "steps_per_goal": "T", "goal_dim": "k", "group": "class"}
@@ -219,24 +237,7 @@ def scaling_csv(results: ExperimentResults) -> str:
         if curve.scaling is not None:
             records += [law_record(curve.curve, fit) for fit in curve.scaling.laws]
         records += _power_records(curve)
-    columns = (
-        "curve",
-        "learner",
-        "law",
-        "order",
-        "constant",
-        "constant_low",
-        "constant_high",
-        "exponent",
-        "exponent_low",
-        "exponent_high",
-        "misfit",
-        "log_likelihood",
-        "aic",
-        "weight",
-        "lack_of_fit",
-    )
-    return _csv(columns, records)
+    return _csv(SCALING_COLUMNS, records)
 
 
 def count_text(value: float) -> str:

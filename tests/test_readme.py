@@ -14,6 +14,7 @@ from analysis.cli import _parser
 from analysis.cli_scale import make_experiment
 from analysis.preset import make_experiment as from_table
 from analysis.preset import preset_text
+from analysis.tables import ERROR_COLUMNS, SCALING_COLUMNS, THRESHOLD_COLUMNS
 from proofs_check.ledger import find_claims
 
 ROOT = Path(__file__).parent.parent
@@ -87,3 +88,18 @@ def test_make_targets_are_there() -> None:
 @pytest.mark.parametrize("page", ["README.md", "paper_notes.md"])
 def test_no_page_has_a_gap_left_to_fill(page: str) -> None:
     assert not re.findall(r"\b(?:TODO|FIXME|XXX|[A-Z]+_PARAGRAPH)\b", (ROOT / page).read_text(encoding="utf-8"))
+
+
+def test_every_column_of_the_result_files_is_explained_where_it_stands() -> None:
+    text = (ROOT / "docs" / "result-files.md").read_text()
+    sections = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE))
+    explained = {
+        title: {
+            name for cell in re.findall(r"^\| (`.*?) \|", body, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)
+        }
+        for title, body in sections.items()
+    }
+    both = explained["Both `thresholds.csv` and `errors.csv`"]
+    assert both | explained["`thresholds.csv`"] == set(THRESHOLD_COLUMNS)
+    assert both | explained["`errors.csv`"] == set(ERROR_COLUMNS)
+    assert explained["`scaling.csv`"] == set(SCALING_COLUMNS)
