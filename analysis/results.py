@@ -192,9 +192,9 @@ def _growth(
 
 
 _DOUBLED_LAWS = (
-    Law("2D+1", "$2D+1$", 2, lambda d: d * (d - 1.0) + 1.0),
-    Law("2d-3", "$2d-3$", 1, lambda d: 2.0 * d - 3.0),
-    Law("2d-1", "$2d-1$", 1, lambda d: 2.0 * d - 1.0),
+    Law("2D+1", 2, lambda d: d * (d - 1.0) + 1.0),
+    Law("2d-3", 1, lambda d: 2.0 * d - 3.0),
+    Law("2d-1", 1, lambda d: 2.0 * d - 1.0),
 )
 """What Proposition 2, where every second transition is silent, makes of D + 1, d − 1 and d."""
 
@@ -215,7 +215,8 @@ def _laws(curve: Curve) -> tuple[Law, ...]:
     def function(at: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.array([curve.predict(int(d)) for d in at], dtype=np.float64)
 
-    name = curve.prediction_label or (curve.formula.text if curve.formula is not None else "predicted")
+    # Plain text where there is any: a label may be full of LaTeX.
+    name = curve.formula.text if curve.formula is not None else curve.prediction_label or "predicted"
     if name in {law.name for law in standing}:
         name += " (predicted)"  # a label that is a standing law's, on another formula
-    return (*standing, Law(name, f"${name}$", order, function))
+    return (*standing, Law(name, order, function))

@@ -77,13 +77,11 @@ class Law:
 
     Attributes:
         name: plain text.
-        label: the same in mathtext.
         order: the power of d that it grows with.
         function: positive and elementwise for d ≥ 2.
     """
 
     name: str
-    label: str
     order: int
     function: Callable[[FloatArray], FloatArray]
 
@@ -93,10 +91,10 @@ class Law:
 
 
 CANDIDATE_LAWS: tuple[Law, ...] = (
-    Law("d-1", r"$d-1$", 1, lambda d: d - 1.0),
-    Law("d", r"$d$", 1, lambda d: d),
-    Law("D+1", r"$d(d-1)/2+1$", 2, lambda d: d * (d - 1.0) / 2.0 + 1.0),
-    Law("d^2", r"$d^2$", 2, lambda d: d**2),
+    Law("d-1", 1, lambda d: d - 1.0),
+    Law("d", 1, lambda d: d),
+    Law("D+1", 2, lambda d: d * (d - 1.0) / 2.0 + 1.0),
+    Law("d^2", 2, lambda d: d**2),
 )
 """The laws under discussion: ReenGAGE on SO(d) and on O(d), DDPG, and DDPG without orthogonality. D = d(d−1)/2."""
 

@@ -316,4 +316,4 @@ def test_misuse_is_refused() -> None:
     with pytest.raises(ValueError, match="distinct names"):
         fit_scaling(data, laws=())
     with pytest.raises(ValueError, match="distinct names"):
-        fit_scaling(data, laws=(LAWS["d"], Law("d", "d", 1, lambda d: d)))
+        fit_scaling(data, laws=(LAWS["d"], Law("d", 1, lambda d: d)))
