@@ -3,11 +3,13 @@
 The ratio ρ(d) = N₅₀(d)/predicted(d) of a descent falls with d. Whether it tends to 1 is a question about infinity,
 which no finite range answers without a model. The model here is
 
-    ρ(d) = c + k·d^(−p),    k ≥ 0, 1/4 ≤ p ≤ 3,
+    ρ(d) = c + k·d^(−p),    c ≥ 1, k ≥ 0, 1/4 ≤ p ≤ 3,
 
-fitted to log ρ with the thresholds' own errors; c is the limit. Its interval is by profile likelihood, over k and p,
-with the errors inflated by the fit's own misfit where that is larger (Birge). A slow approach (small p) and a small
-limit look alike over any range, so the interval is long downwards; what it excludes above is what is learned.
+fitted to log ρ with the thresholds' own errors; c is the limit. That c is at least 1 is not data: fewer transitions
+than identify U succeed by luck only, and luck dies out as d grows. The interval of c is by profile likelihood, over k
+and p, with the errors inflated by the fit's own misfit where that is larger (Birge). What it excludes above is what is
+learned; whether 1 itself is excluded is a test at the end of the range of c, where the likelihood ratio is 0 half of
+the time.
 """
 
 from __future__ import annotations
@@ -30,13 +32,15 @@ FloatArray = NDArray[np.float64]
 FEWEST = 5
 """Dimensions below which three parameters are not fitted."""
 
+_LOWEST_LIMIT = 1.0
+
 _POWERS = np.linspace(0.25, 3.0, 56)
 
 _HOPELESS = 1e-3
 """p-value of the fit below which no limit is read from it."""
 
 _GRID = 501
-"""Limits that are tried between 0 and a little more than the largest ratio: k ≥ 0, so no limit lies above them all."""
+"""Limits that are tried between 1 and a little more than the largest ratio: k ≥ 0, so no limit lies above them all."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,13 @@ class Approach:
 
     Attributes:
         limit: c.
-        limit_low: lower end of its 95 % interval; 0 where nothing is excluded.
+        limit_low: lower end of its 95 % interval, at least 1.
         limit_high: upper end; None where nothing that was tried is excluded.
         coefficient: k.
         power: p.
+        power_bounded: whether p ended at an end of its range, so that the data ask for another model.
         misfit: p-value of the model (χ² with as many degrees of freedom as dimensions less three).
-        limit_one: p-value of c = 1 against c free (likelihood ratio, χ²₁).
+        limit_one: p-value of c = 1 against c > 1 (half that of the likelihood ratio).
         dims: the dimensions that were used.
     """
 
@@ -59,6 +64,7 @@ class Approach:
     limit_high: float | None
     coefficient: float
     power: float
+    power_bounded: bool
     misfit: float
     limit_one: float
     dims: tuple[int, ...]
@@ -93,14 +99,14 @@ def fit_approach(
         raise ValueError("ratios and errors must be positive")
     if len(d) < FEWEST:
         return None
-    limits = np.linspace(0.0, 1.2 * float(np.max(rho)), _GRID)
+    limits = np.linspace(_LOWEST_LIMIT, max(1.2 * float(np.max(rho)), 2 * _LOWEST_LIMIT), _GRID)
     squares, coefficients = _profile(limits, d, rho, sigma)
     best = np.unravel_index(int(np.argmin(squares)), squares.shape)
 
     def residual(theta: FloatArray) -> FloatArray:
         return np.asarray((np.log(rho) - np.log(theta[0] + theta[1] * d ** -theta[2])) / sigma)
 
-    bounds = ([0.0, 0.0, _POWERS[0]], [np.inf, np.inf, _POWERS[-1]])
+    bounds = ([_LOWEST_LIMIT, 0.0, _POWERS[0]], [np.inf, np.inf, _POWERS[-1]])
     start = (limits[best[0]], coefficients[best], _POWERS[best[1]])
     polished = least_squares(residual, np.clip(start, *bounds), bounds=bounds)
     limit, coefficient, power = (float(value) for value in polished.x)
@@ -115,15 +121,17 @@ def fit_approach(
     by_limit = squares.min(axis=1)
     accepted = limits[(by_limit - least) / scale <= cut]
     low, high = (float(f(accepted, initial=limit)) for f in (np.min, np.max))
-    against_one = max(0.0, float(np.interp(1.0, limits, by_limit)) - least) / scale
+    against_one = max(0.0, float(by_limit[0]) - least) / scale
+    tail = float(chdtrc(1, against_one)) if scale == 1.0 else float(f_distribution.sf(against_one, 1, freedom))
     return Approach(
         limit=limit,
         limit_low=low,
         limit_high=None if high >= limits[-1] else high,
         coefficient=coefficient,
         power=power,
+        power_bounded=bool(np.any(np.abs(_POWERS[[0, -1]] - power) < 1e-6)),
         misfit=misfit,
-        limit_one=float(chdtrc(1, against_one)) if scale == 1.0 else float(f_distribution.sf(against_one, 1, freedom)),
+        limit_one=0.5 * tail if against_one > 0 else 1.0,
         dims=tuple(int(x) for x in dims),
     )
 

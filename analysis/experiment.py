@@ -45,6 +45,13 @@ EXPECTATIONS = {
 }
 
 
+_NEARLY_WHOLE = 0.03
+"""Slopes at d = 256 of d − 1, D + 1 and the like differ from their order by less."""
+
+_NO_LUCK_FROM = 3
+"""The smallest d at which a coin toss between the solutions of too few equations is mostly wrong."""
+
+
 @dataclass(frozen=True)
 class Expectation:
     """How a prediction is judged.
@@ -55,11 +62,14 @@ class Expectation:
         not_below_from: for "order": the value of the axis from which no threshold may lie below the prediction, which
             is what identifies U; None where that is not asked. (Below, luck can succeed: at d = 2 one scalar equation
             has two solutions, and a coin is right half of the time.)
+        not_above: for "order": the multiple of the prediction that no threshold may exceed; None where not asked.
+            Theory says nothing of how far above the identifiable count a descent may lie: whoever asks says how far.
     """
 
     kind: str = "none"
     tolerance: float = 0.05
     not_below_from: int | None = None
+    not_above: float | None = None
 
 
 @dataclass(frozen=True)
@@ -122,10 +132,13 @@ class Curve:
             return None
 
     @property
-    def predicted_order(self) -> int | None:
-        """The power of d that the prediction grows with: its slope between two large d, rounded."""
+    def predicted_order(self) -> float | None:
+        """The power of d that the prediction grows with: its slope between two large d, to a whole number if near."""
         low, high = self.predict(2**8), self.predict(2**9)
-        return None if low is None or high is None else round(math.log2(high / low))
+        if low is None or high is None:
+            return None
+        slope = math.log2(high / low)
+        return float(round(slope)) if abs(slope - round(slope)) < _NEARLY_WHOLE else slope
 
 
 @dataclass(frozen=True)
@@ -236,7 +249,7 @@ def compare_learners(dims: Sequence[int], learners: Sequence[str], **common: Any
                 points=tuple(sorted(points, key=lambda point: point.setting.dim)),
                 formula=theory if known else None,
                 prediction_label=prediction_label(first.construction, first.group, learner) if known else None,
-                expectation=Expectation("order" if known else "none"),
+                expectation=Expectation("order", not_below_from=_NO_LUCK_FROM) if known else Expectation(),
             )
         )
     return Experiment(

@@ -101,10 +101,11 @@ def fit_joint_model(counts: Mapping[int, Counts], level: float = 0.95) -> JointM
     lapse = float(free[3]) if cells.value(free) > cells.value(plain) + 1.0 else 0.0
     point = cells.firth(plain if lapse == 0.0 else free, lapse)
     exponent = float(-point[2] / point[1])
-    low, high = _interval(cells, exponent, free, 0.5 * float(chdtri(1, 1.0 - level)))
+    low, high = _interval(cells, free, 0.5 * float(chdtri(1, 1.0 - level)))
+    # The interval is the likelihood's, and the penalty may not move the estimate out of it.
+    exponent = min(max(exponent, -math.inf if low is None else low), math.inf if high is None else high)
     return JointModel(
-        # The interval is the likelihood's, and the penalty may not move the estimate out of it.
-        exponent=min(max(exponent, -math.inf if low is None else low), math.inf if high is None else high),
+        exponent=exponent,
         exponent_low=low,
         exponent_high=high,
         log_constant=float(-point[0] / point[1]) + cells.centre_n - exponent * cells.centre_d,
@@ -220,10 +221,11 @@ class _Cells:
         return bootstrap_p_value(self.successes, self.trials, self.probabilities(points)[0])
 
 
-def _interval(cells: _Cells, exponent: float, free: FloatArray, drop: float) -> tuple[float | None, float | None]:
-    """Where the profile of b has fallen by ``drop``, on both sides of the estimate; None where it is open."""
-    points = {exponent: cells.maximise(exponent, free)}
-    top = max(cells.value(free), cells.value(points[exponent]))
+def _interval(cells: _Cells, free: FloatArray, drop: float) -> tuple[float | None, float | None]:
+    """Where the profile of b has fallen by ``drop``, on both sides of its maximum; None where it is open."""
+    exponent = float(-free[2] / free[1])
+    points = {exponent: free}
+    top = cells.value(free)
 
     def fall(b: float) -> float:
         near = min(points, key=lambda tried: abs(tried - b))

@@ -71,6 +71,7 @@ _CURVE = {
     "expect",
     "tolerance",
     "not_below_from",
+    "not_above",
     "full",
 } | _SETTING_FIELDS
 
@@ -262,7 +263,12 @@ def _expectation(entry: Mapping[str, Any], points: Sequence[Point]) -> Expectati
     start = entry.get("not_below_from")
     if start is not None and (isinstance(start, bool) or not isinstance(start, int)):
         raise ConfigError("not_below_from", start, "expected an integer")
-    return Expectation(kind, float(tolerance), start)
+    multiple = entry.get("not_above")
+    if multiple is not None and (
+        isinstance(multiple, bool) or not isinstance(multiple, int | float) or not multiple > 0
+    ):
+        raise ConfigError("not_above", multiple, "expected a number > 0")
+    return Expectation(kind, float(tolerance), start, None if multiple is None else float(multiple))
 
 
 def _known(argument: str, table: Mapping[str, Any], allowed: set[str]) -> None:

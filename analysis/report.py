@@ -253,6 +253,7 @@ def _growth_lines(results: CurveResults) -> list[str]:
         lines.append(
             f"  N50 over the prediction ≈ {approach.limit:.2f} + {approach.coefficient:.2f}·d^-{approach.power:.2f}:"
             f" limit in [{approach.limit_low:.2f}, {high}], p = {approach.limit_one:.2f} for 1"
+            + (" (the power is at the end of its range)" if approach.power_bounded else "")
         )
     return lines
 

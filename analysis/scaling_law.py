@@ -43,7 +43,7 @@ from scipy.optimize import brentq, minimize, minimize_scalar
 from scipy.special import chdtri, ndtr, stdtrit
 
 from analysis.counts import Counts
-from analysis.likelihood import STRAYS, constant_log_likelihood, profile_log_likelihood
+from analysis.likelihood import constant_log_likelihood, plausible_strays, profile_log_likelihood
 
 __all__ = [
     "CANDIDATE_LAWS",
@@ -82,7 +82,7 @@ class Law:
     """
 
     name: str
-    order: int
+    order: float
     function: Callable[[FloatArray], FloatArray]
 
     def log(self, dims: Sequence[int]) -> FloatArray:
@@ -169,7 +169,8 @@ class Scaling:
         best: name of the candidate with the greatest weight; None where nothing could be fitted. Sharp thresholds at
             the integers d fit c·d with c just below 1 and c·(d−1) with c just above 1 equally well; on such a tie the
             law with c ≤ 1 is named, of which the least sufficient integer is law(d) itself.
-        order_weights: sum of the weights of the candidates of each order (1 linear, 2 quadratic).
+        order_weights: weight of the best candidate of each order (1 linear, 2 quadratic) among the best ones: how many
+            of an order are listed makes no difference.
         reason: why nothing could be fitted; "" otherwise.
     """
 
@@ -178,7 +179,7 @@ class Scaling:
     exponent: Exponent | None = None
     laws: tuple[LawFit, ...] = ()
     best: str | None = None
-    order_weights: Mapping[int, float] = field(default_factory=dict)
+    order_weights: Mapping[float, float] = field(default_factory=dict)
     reason: str = ""
 
     @property
@@ -225,11 +226,15 @@ def fit_scaling(counts: Mapping[int, Counts], laws: Sequence[Law] = CANDIDATE_LA
         exponent=_fit_exponent(problem, level, len(informative)),
         laws=weighted,
         best=max(weighted, key=lambda fit: (round(fit.weight, 6), fit.constant <= 1.0)).law.name,
-        order_weights={
-            order: sum(fit.weight for fit in weighted if fit.law.order == order)
-            for order in sorted({law.order for law in laws})
-        },
+        order_weights=_order_weights(weighted),
     )
+
+
+def _order_weights(fits: Sequence[LawFit]) -> dict[float, float]:
+    best = {
+        order: max(fit.weight for fit in fits if fit.law.order == order) for order in {fit.law.order for fit in fits}
+    }
+    return {order: best[order] / sum(best.values()) for order in sorted(best)}
 
 
 def local_exponent(law: Law, dims: Sequence[int]) -> float:
@@ -258,6 +263,7 @@ class DimensionLikelihood:
 
     def __init__(self, counts: Counts) -> None:
         log_n = counts.log_num_transitions
+        strays = plausible_strays(counts)
         tail = np.concatenate([[0.0], np.geomspace(1e-3, math.log(1e4), 24)])
         pieces = [log_n[0] - tail[::-1]]
         pieces += [0.5 * (a + b - (b - a) * np.cos(np.linspace(0.0, math.pi, 17))) for a, b in pairwise(log_n)]
@@ -265,7 +271,7 @@ class DimensionLikelihood:
         # The profile is evaluated just inside the ends of each piece: there it jumps.
         inner = [np.clip(piece, piece[0] + 1e-9, piece[-1] - 1e-9) for piece in pieces]
         values = np.split(
-            profile_log_likelihood(counts, np.concatenate(inner), STRAYS), np.cumsum([len(x) for x in inner])[:-1]
+            profile_log_likelihood(counts, np.concatenate(inner), strays), np.cumsum([len(x) for x in inner])[:-1]
         )
         for _ in range(6):
             top = max(float(np.max(value)) for value in values)
@@ -273,7 +279,7 @@ class DimensionLikelihood:
             if not any(len(x) for x in added):
                 break
             new = np.split(
-                profile_log_likelihood(counts, np.concatenate(added), STRAYS), np.cumsum([len(x) for x in added])[:-1]
+                profile_log_likelihood(counts, np.concatenate(added), strays), np.cumsum([len(x) for x in added])[:-1]
             )
             for k, (x, value) in enumerate(zip(added, new, strict=True)):
                 order = np.argsort(np.concatenate([inner[k], x]))

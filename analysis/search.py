@@ -5,9 +5,10 @@ trisection (down to neighbouring integers where success jumps), and then spends 
 about N₅₀, until one of its stopping rules holds:
 
 * ``precision``  the 95 % interval of log N₅₀ has a half-width of at most the precision asked for, and some N lies
-  surely below 1/2 and some surely above. When that first holds, half as many trials again are planned and spent before
-  the search ends, whatever they show: the moment at which an interval becomes short is one at which it is likely to be
-  too short, and intervals of 95 % would cover 91 % (``python -m benchmarks.calibration``);
+  surely below 1/2 and some surely above. When that first holds, half as many trials again are planned and spent, and
+  only then it is looked at again (and, where it does not hold, after a fifth more): the moment at which an interval
+  becomes short is one at which it is likely to be too short, and intervals of 95 % would cover 91 %
+  (``python -m benchmarks.calibration``);
 * ``settled``    two neighbouring integers lie, statistically, on either side of 1/2 (where trials have decided N − 1 or
   N − 2 below and N above, the integers between them are tried before anything else);
 * ``budget``     the trials are spent, in all or at every N that would still tell something;
@@ -42,11 +43,14 @@ _SCOUTS = 12
 _DECIDED = 0.05
 """p-value of an exact test against 1/2 below which a bracket's end counts as decided."""
 
-_EVIDENCE = 0.025
+_EVIDENCE = 0.005
 """Level of the exact tests that must put some N below 1/2 and some N above before a fit's precision is believed."""
 
 _CONFIRMATION = 1.5
 """Trials in all, over those at which the interval was first short enough."""
+
+_AGAIN = 1.2
+"""The same where the interval turns out to be too long at the planned end."""
 
 _SMALLEST_SLOPE = 0.5
 """Flatter curves are searched as if they had this slope: their quantiles are out of reach."""
@@ -175,7 +179,10 @@ class ThresholdSearch:
         if self.enough is None and self._precise(fit, below):
             self.enough = math.ceil(_CONFIRMATION * self.spent)
         if not self.stopped and self.enough is not None and self.spent >= self.enough:
-            self.stopped = "precision"
+            if self._precise(fit, below):
+                self.stopped = "precision"
+            else:
+                self.enough = math.ceil(_AGAIN * self.spent)
         return [] if self.stopped else self._or_stop(self._informative_sizes(fit), "budget")
 
     def _precise(self, fit: Threshold, below: int) -> bool:
@@ -216,10 +223,18 @@ class ThresholdSearch:
         lower, upper = place(_SIDES[0]), place(_SIDES[1])
         left = range(max(1, math.floor(lower)), max(1, math.floor(place(_WORTHWHILE[0]))) - 1, -1)
         right = range(math.ceil(upper), math.ceil(place(_WORTHWHILE[1])) + 1)
-        sizes = [n for n in (self._first_free(left), self._first_free(right)) if n is not None]
         between = sorted(range(math.ceil(lower), math.floor(upper) + 1), key=lambda n: abs(math.log(n) - centre))
-        spare = [n for n in between if n not in sizes and self._free(n)]
-        return sorted({*sizes, *spare[: 2 - len(sizes)]})
+        # Where plateaus are possible, trials on both sides alone leave the middle open, and trials in the middle alone
+        # the slope: the two of the three regions that have had the fewest.
+        regions = [(0.0, lower, left), (upper, math.inf, right), (lower, upper, between)]
+        free = [(self._spent_between(low, high), n) for low, high, sizes in regions if (n := self._first_free(sizes))]
+        chosen = [n for _, n in sorted(free, key=lambda pair: pair[0])[:2]]
+        spare = [n for n in between if n not in chosen and self._free(n)]
+        return sorted({*chosen, *spare[: 2 - len(chosen)]})
+
+    def _spent_between(self, low: float, high: float) -> int:
+        """Trials at sizes near N₅₀ in an interval."""
+        return sum(trials for n, (_, trials) in self.cells.items() if low <= n <= high)
 
     def _first_free(self, sizes: Iterable[int]) -> int | None:
         return next((n for n in sizes if self._free(n)), None)

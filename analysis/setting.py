@@ -19,14 +19,16 @@ import torch
 
 from toyenvs.constructions import CONSTRUCTIONS, EXTENSIONS, Construction, ProjectedGoal, Translation, make_construction
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES, HypothesisClass
+from toyenvs.hypothesis_classes.permutation import LARGEST_LISTED
 from toyenvs.learners import LEARNERS, DescentSettings, Learner
 from toyenvs.learners.minimisers import MinimiserSettings
-from toyenvs.learners.minimisers.finite import LARGEST_ENUMERATED
 from toyenvs.learners.online import OnlineSettings
 from toyenvs.learners.optimizers import OPTIMIZERS
 from toyenvs.protocol import Protocol
 
 __all__ = ["METHODS", "ConfigError", "Setting", "canonical_json", "content_hash", "expected_one_of"]
+
+_DEFAULT_OPTIMIZER = "nesterov"
 
 ENGINE = 3
 """Raised whenever the numbers that a setting leads to change; stores of another engine are refused."""
@@ -128,7 +130,7 @@ class Setting:
     epsilon: float = 0.01
     discount: float = 0.9
     alpha: float = 1.0
-    optimizer: str = "nesterov"
+    optimizer: str = _DEFAULT_OPTIMIZER
     minibatch: int | None = None
     max_steps: int = 20_000
     restarts: int = MinimiserSettings().restarts
@@ -219,11 +221,16 @@ class Setting:
         if self.method == "relaxation" and not group.orthogonal:
             raise ConfigError("method", self.method, f"what is relaxed is UᵀU = I, and {self.group} is not orthogonal")
         enumerated = self.method == "minimiser" and group.finite and self.make_learner().gradient_weight == 0
-        if enumerated and self.dim > LARGEST_ENUMERATED:
+        if enumerated and self.dim > LARGEST_LISTED:
             raise ConfigError(
-                "dim", self.dim, f"the minimiser tries all of {self.group}; expected at most {LARGEST_ENUMERATED}"
+                "dim", self.dim, f"the minimiser tries all of {self.group}; expected at most {LARGEST_LISTED}"
             )
+        if self.method not in ("descent", "online") and (self.optimizer, self.minibatch) != (_DEFAULT_OPTIMIZER, None):
+            name = "optimizer" if self.minibatch is None else "minibatch"
+            raise ConfigError(name, getattr(self, name), f"it is about descent; {self.method} does not use it")
         if self.method == "online":
+            if self.count != "transitions":
+                raise ConfigError("count", self.count, "an online agent's transitions are counted one by one")
             own_data = (self.relabels, self.goals, self.actions, self.noise, self.minibatch)
             if own_data != (1, "independent", "ball", 0.0, None):
                 raise ConfigError("method", self.method, "an online agent collects its own data, one goal a transition")

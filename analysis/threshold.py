@@ -37,7 +37,7 @@ from scipy.stats import binomtest
 
 from analysis.counts import Counts, FloatArray
 from analysis.lack_of_fit import lack_of_fit
-from analysis.likelihood import STRAYS, curve_log_likelihood, extra_refinements, stray_profile
+from analysis.likelihood import curve_log_likelihood, extra_refinements, plausible_strays, stray_profile
 
 __all__ = ["BRACKET_FACTOR", "SETTLE_LEVEL", "Censoring", "Threshold", "decided_bracket", "fit_threshold"]
 
@@ -214,15 +214,17 @@ class _Profile:
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
+        self.strays = plausible_strays(counts)
+        """S pairs (γ, λ)."""
         log_n = counts.log_num_transitions
         tail = np.concatenate([[1e-9], np.geomspace(1e-2, math.log(BRACKET_FACTOR), 7)])
         points = max(3, min(7, 42 // len(log_n)))
         inner = [np.linspace(a + 1e-9, b - 1e-9, points) for a, b in pairwise(log_n)]
         self.x: FloatArray = np.empty(0)
         """log N50, increasing, (P,)."""
-        self.values: FloatArray = np.empty((0, len(STRAYS)))
+        self.values: FloatArray = np.empty((0, len(self.strays)))
         """The profile for each pair of strays, (P, S)."""
-        self.slopes: FloatArray = np.empty((0, len(STRAYS)))
+        self.slopes: FloatArray = np.empty((0, len(self.strays)))
         """The maximising slopes, (P, S)."""
         self._add(np.concatenate([log_n[0] - tail, *inner, log_n[-1] + tail]))
         for _ in range(3 + extra_refinements(counts)):
@@ -240,7 +242,7 @@ class _Profile:
         flat = np.flatnonzero(profile >= np.max(profile) - 1e-9)
         middle = int(flat[len(flat) // 2])
         pair = int(np.argmax(self.values[middle]))
-        return float(self.x[middle]), float(self.slopes[middle, pair]), STRAYS[pair]
+        return float(self.x[middle]), float(self.slopes[middle, pair]), self.strays[pair]
 
     @property
     def width(self) -> float:
@@ -274,7 +276,7 @@ class _Profile:
     def _refine(self, drop: float = _HALF_CHI_SQUARE) -> None:
         """New points about the maxima, for strays that may prove the best, and about the two ends of the interval."""
         tops = np.max(self.values, axis=0)
-        rivals = (tops >= np.max(tops) - 6.0) | np.all(np.array(STRAYS) == 0.0, axis=1)
+        rivals = (tops >= np.max(tops) - 6.0) | np.all(np.array(self.strays) == 0.0, axis=1)
         best = {int(k) for k in np.argmax(self.values[:, rivals], axis=0)}
         first, last = self._accepted(drop)
         cells = ({k - 1 for k in best} | best | {first - 1, last}) & set(range(len(self.x) - 1))
@@ -283,7 +285,7 @@ class _Profile:
             self._add(np.concatenate([np.linspace(self.x[k], self.x[k + 1], 6)[1:-1] for k in sorted(cells)]))
 
     def _add(self, x: FloatArray) -> None:
-        values, slopes = stray_profile(self._counts, x, STRAYS)
+        values, slopes = stray_profile(self._counts, x, self.strays)
         order = np.argsort(np.concatenate([self.x, x]))
         self.x = np.concatenate([self.x, x])[order]
         self.values = np.concatenate([self.values, values])[order]
@@ -303,8 +305,8 @@ def _fit(counts: Counts, profile: _Profile) -> _Fit | None:
     """The Firth fit; None if nothing rises within the bracket (or only one N was tested)."""
     if len(counts.num_transitions) < 2:
         return None
-    parameters = np.count_nonzero(np.array(STRAYS), axis=1)
-    strays = STRAYS[int(np.argmax(np.max(profile.values, axis=0) - parameters))]  # least AIC
+    parameters = np.count_nonzero(np.array(profile.strays), axis=1)
+    strays = profile.strays[int(np.argmax(np.max(profile.values, axis=0) - parameters))]  # least AIC
     values, slopes = (array[:, 0] for array in stray_profile(counts, profile.x, [strays], penalised=True))
     best = int(np.argmax(values))
     if best in (0, len(values) - 1):

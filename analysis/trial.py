@@ -170,10 +170,13 @@ def _judge(trials: _Trials, result: TrainingResult) -> list[TrialRow]:
     judged = torch.where(sound[:, None, None], param, true_param)
     worst, mean = uniform_regret(true_param, judged), mean_regret(true_param, judged)
     rows = []
+    # A minimiser that found no zero of a loss that has one found nothing; with noise a loss has none.
+    stops = (Outcome.CONVERGED, Outcome.STATIONARY)
+    allowed = stops[:1] if trials.setting.method != "descent" and not trials.setting.noise else stops
     for i, trial in enumerate(trials.batch.trials):
         outcome = Outcome(int(result.outcome[i]))
         known = bool(sound[i])
-        stopped = outcome in (Outcome.CONVERGED, Outcome.STATIONARY)
+        stopped = outcome in allowed
         rows.append(
             TrialRow(
                 trial=trial,

@@ -251,6 +251,13 @@ def _judge_order(curve: Curve, points: Sequence[PointResult], scaling: Scaling |
             "disagrees",
             f"{curve.label}: fewer transitions than the prediction says are needed at {', '.join(below)}; {measured}.",
         )
+    above = _above_multiple(curve, points)
+    if above:
+        return Verdict(
+            "disagrees",
+            f"{curve.label}: more than {curve.expectation.not_above:g} times the prediction at {', '.join(above)};"
+            f" {measured}.",
+        )
     if scaling is None or best is None or expected is None:
         reason = "no prediction" if scaling is None else scaling.reason or "no prediction"
         return Verdict("undecided", f"{curve.label}: {reason}; {measured}.")
@@ -278,13 +285,13 @@ def _judge_order(curve: Curve, points: Sequence[PointResult], scaling: Scaling |
     return Verdict(
         status,
         f"{curve.label}'s threshold {words}: N50 ≈ {best.constant:.2f} × ({best.law.name}) fits best{tie}, "
-        f"laws of that order have AIC weight {scaling.order_weights[best.law.order]:.3f}; {measured}"
+        f"its order has AIC weight {scaling.order_weights[best.law.order]:.3f}; {measured}"
         " (what is judged is the power of d, not the constant).",
     )
 
 
-def _growth(order: int) -> str:
-    return {0: "not at all", 1: "linearly", 2: "quadratically"}.get(order, f"like d^{order}")
+def _growth(order: float) -> str:
+    return {0.0: "not at all", 1.0: "linearly", 2.0: "quadratically"}.get(order, f"like d^{order:.2g}")
 
 
 def _below_prediction(curve: Curve, points: Sequence[PointResult]) -> list[str]:
@@ -300,3 +307,10 @@ def _below_prediction(curve: Curve, points: Sequence[PointResult]) -> list[str]:
         if threshold.n50_high is not None and threshold.n50_high < predicted - 1:
             found.append(f"{x}")
     return found
+
+
+def _above_multiple(curve: Curve, points: Sequence[PointResult]) -> list[str]:
+    """Where the whole interval of N₅₀ lies above the multiple of the prediction that is allowed, if one is."""
+    multiple = curve.expectation.not_above
+    lows = [(result.point.x, result.ratio_interval[0]) for result in points]
+    return [] if multiple is None else [f"{x}" for x, low in lows if low is not None and low > multiple]

@@ -79,6 +79,9 @@ SCENARIOS = (
     Scenario("with lapse", 8.0, lapse=0.15),
     Scenario("nearly separated", 100.0),
     Scenario("few trials", 6.0, trials=12),
+    # Shares between those that the estimate lists.
+    Scenario("lapse 0.24", 8.0, lapse=0.24),
+    Scenario("lapse 0.08", 4.0, lapse=0.08),
 )
 
 

@@ -17,7 +17,7 @@ def simulate(seed: int, limit: float, coefficient: float, power: float, error: f
     return [(limit + coefficient * d**-power) * np.exp(error * rng.standard_normal()) for d in DIMS]
 
 
-@pytest.mark.parametrize(("limit", "coefficient", "power"), [(1.0, 1.2, 0.7), (1.1, 2.0, 1.0), (0.5, 1.0, 0.5)])
+@pytest.mark.parametrize(("limit", "coefficient", "power"), [(1.0, 1.2, 0.7), (1.1, 2.0, 1.0), (1.5, 1.0, 0.5)])
 def test_an_exact_approach_is_found(limit: float, coefficient: float, power: float) -> None:
     fit = fit_approach(DIMS, [limit + coefficient * d**-power for d in DIMS], [0.01] * len(DIMS))
     assert fit is not None
@@ -38,8 +38,8 @@ def test_another_optimiser_finds_no_better_fit(seed: int) -> None:
         return (np.log(ratios) - np.log(theta[0] + theta[1] * dims ** -theta[2])) / error
 
     ours = float(np.sum(residual(np.array([fit.limit, fit.coefficient, fit.power])) ** 2))
-    bounds = ([0.0, 1e-12, 0.25], [2.5, np.inf, 3.0])
-    best = min(2 * least_squares(residual, (c, 1.0, p), bounds=bounds).cost for c in (0.3, 0.9) for p in (0.4, 1.2))
+    bounds = ([1.0, 1e-12, 0.25], [2.5, np.inf, 3.0])
+    best = min(2 * least_squares(residual, (c, 1.0, p), bounds=bounds).cost for c in (1.01, 1.3) for p in (0.4, 1.2))
     assert ours <= best + 1e-6
 
 
@@ -75,6 +75,27 @@ def test_a_limit_far_above_one_is_inside_its_own_interval() -> None:
     assert fit.limit_high is None or fit.limit_low <= fit.limit <= fit.limit_high
     assert fit.limit == pytest.approx(5.04, abs=0.15)
     assert fit.limit_one < 1e-3
+
+
+def test_an_approach_slower_than_any_that_is_tried_says_so() -> None:
+    ratios = [1 + d**-0.15 for d in DIMS]
+    fit = fit_approach(DIMS, ratios, [0.005] * len(DIMS))
+    assert fit is not None
+    assert fit.power_bounded
+    other = fit_approach(DIMS, [1 + 2.0 / d for d in DIMS], [0.02] * len(DIMS))
+    assert other is not None
+    assert not other.power_bounded
+
+
+def test_a_limit_of_one_is_rejected_as_often_as_the_level_says() -> None:
+    rejected, count = 0, 40
+    for seed in range(count):
+        fit = fit_approach(DIMS, simulate(500 + seed, 1.0, 1.2, 0.7, 0.015), [0.015] * len(DIMS))
+        assert fit is not None
+        rejected += fit.limit_one < 0.05
+    # Of 40 tests at level 5 %, more than 9 reject once in 1e4 times.
+    assert binom.sf(9, count, 0.05) < 1e-4
+    assert rejected <= 9
 
 
 def test_ratios_that_rise_have_no_limit_in_this_model() -> None:

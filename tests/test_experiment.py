@@ -54,9 +54,10 @@ def test_where_theory_is_silent_nothing_is_expected() -> None:
 
 
 @pytest.mark.parametrize(
-    ("formula", "order"), [("D + 1", 2), ("d - 1", 1), ("2*d - 3", 1), ("(3*d**2 - d)/4", 2), ("d**3", 3), ("7", 0)]
+    ("formula", "order"),
+    [("D + 1", 2), ("d - 1", 1), ("2*d - 3", 1), ("(3*d**2 - d)/4", 2), ("d**3", 3), ("7", 0), ("d**1.5", 1.5)],
 )
-def test_the_order_of_a_formula(formula: str, order: int) -> None:
+def test_the_order_of_a_formula(formula: str, order: float) -> None:
     curve = Curve("c", (Point(3, Setting(dim=3), 1),), Formula(formula))
     assert curve.predicted_order == order
 

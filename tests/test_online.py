@@ -146,7 +146,11 @@ def test_the_first_time_from_which_a_policy_stays_optimal(regret: list[float], f
         true_param=members(3, 1, count=1),
         initial_param=members(3, 2, count=1),
     )
-    changed = dataclasses.replace(result, uniform_regret=torch.tensor([regret], dtype=torch.float64))
+    changed = dataclasses.replace(
+        result,
+        uniform_regret=torch.tensor([regret], dtype=torch.float64),
+        ambiguous=torch.zeros(1, 5, dtype=torch.bool),
+    )
     assert changed.optimal_from().tolist() == [first]
 
 
@@ -179,7 +183,10 @@ def test_both_components_are_tried_and_the_better_acts() -> None:
     # Whatever component the truth is in, an agent of O(d) that starts in the other one finds it.
     U, start = members(3, 1, "o"), members(3, 2, "o")
     assert bool((torch.linalg.det(U) * torch.linalg.det(start) < 0).any())
-    result = run(GradientFeedback(3), 1.0, "o", num_transitions=6, patience=2)
+    result = run(GradientFeedback(3), 1.0, "o", num_transitions=6, patience=2, settings=OnlineSettings())
+    # Two transitions are reproduced by a rotation and by a reflection; a third tells them apart.
+    assert result.ambiguous[:, 1].all()
+    assert not result.ambiguous[:, 2:].any()
     assert bool(result.success.all())
 
 

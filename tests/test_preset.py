@@ -231,6 +231,7 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
     (changed(("curves", 0, "tolerance"), 0), "tolerance"),
     (changed(("curves", 0, "tolerance"), "a lot"), "tolerance"),
     (changed(("curves", 0, "not_below_from"), "three"), "not_below_from"),
+    (changed(("curves", 0, "not_above"), 0), "not_above"),
     (changed(("curves", 0, "predicted"), 3), "predicted"),
     (changed(("curves", 0, "predicted"), "N"), "predicted"),
     (changed(("curves", 0, "predicted"), ""), "predicted"),
@@ -315,7 +316,18 @@ PATHS: list[tuple[str | int, ...]] = [
     ),
     *(
         ("curves", 0, name)
-        for name in ("label", "predicted", "expect", "tolerance", "not_below_from", "points", "dim", "full", "learner")
+        for name in (
+            "label",
+            "predicted",
+            "expect",
+            "tolerance",
+            "not_below_from",
+            "not_above",
+            "points",
+            "dim",
+            "full",
+            "learner",
+        )
     ),
 ]
 

@@ -201,4 +201,4 @@ def test_a_setting_makes_what_it_names() -> None:
     assert Setting(steps_per_goal=4, count="episodes").unit == 4
     assert Setting(steps_per_goal=4).unit == 1
     assert Setting(optimizer="heavy-ball").optimiser == "descent (heavy-ball)"
-    assert Setting(method="minimiser", optimizer="heavy-ball").optimiser == "minimiser"
+    assert Setting(method="minimiser").optimiser == "minimiser"

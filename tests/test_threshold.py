@@ -387,8 +387,8 @@ def test_a_lucky_success_does_not_make_a_jump_gradual() -> None:
     counts = Counts.from_cells({6: (1, 25), 7: (25, 25), 8: (24, 25)})
     x = np.log([6.5, 6.7, 6.95])
     inside = profile_log_likelihood(counts, x, STRAYS)
-    # By hand: strays of 5 % (the smallest listed) on both sides, in 25 and in 50 trials, for every N50 in the gap.
-    expected = math.log(0.05) + 24 * math.log(0.95) + math.log(0.05) + 49 * math.log(0.95)
+    # By hand: the likeliest listed strays, 5 % below, in 25 trials, and 3 % above, in 50, for every N50 in the gap.
+    expected = math.log(0.05) + 24 * math.log(0.95) + math.log(0.03) + 49 * math.log(0.97)
     assert inside == pytest.approx(expected)
     plain = profile_log_likelihood(counts, x)
     assert plain[2] < inside[2] - 5

@@ -14,10 +14,10 @@ from typing_extensions import override
 
 from toyenvs.hypothesis_classes.base import HypothesisClass
 
-__all__ = ["Permutation"]
+__all__ = ["LARGEST_LISTED", "Permutation"]
 
-_LARGEST_LISTED = 8
-"""8! = 40,320 matrices are 20 MB; 9! are 235 MB."""
+LARGEST_LISTED = 8
+"""8! = 40,320 matrices are 20 MB; 9! are 235 MB, and each further dimension multiplies time and memory by itself."""
 
 _NO_DESCENT = "permutation: a finite set, which no descent can search; use the minimiser"
 
@@ -93,7 +93,7 @@ class Permutation(HypothesisClass):
             ValueError: if d is above 8: too many to list.
         """
         self.require(dim)
-        if dim > _LARGEST_LISTED:
-            raise ValueError(f"dim: {dim} is above {_LARGEST_LISTED}; the {dim}! permutations are too many to list")
+        if dim > LARGEST_LISTED:
+            raise ValueError(f"dim: {dim} is above {LARGEST_LISTED}; the {dim}! permutations are too many to list")
         orders = torch.tensor(list(itertools.permutations(range(dim))))
         return torch.eye(dim, dtype=torch.float64)[orders]

@@ -4,8 +4,7 @@ The buffers of the theory are collected by a behaviour that knows nothing of U. 
 collects data that depend on U as soon as it has learned something: at the optimum a = Uᵀg, where by Cauchy-Schwarz the
 equation gᵀŨa = ‖g‖ has the differential 0 in Ũ, and only exploration keeps later transitions informative. Measured,
 that costs nothing: while an agent does not know U, its policy Ũᵀg is an action like any other, and when the transitions
-that it took at random have become enough it is done. For d = 3, 4, 6, 8 the median number of transitions after which
-the policy stays 0.01-optimal is the same, within one, for noise of relative size 0, 0.1, 0.3 and 1.
+that it took at random have become enough it is done.
 
 B trials run in parallel; time is the only loop. Agent and environment meet in :func:`run_online` alone: the agent
 passes actions and gets next observations and rewards. U judges the policies from outside, when all is over.
@@ -34,6 +33,10 @@ __all__ = ["OnlineResult", "OnlineSettings", "run_online"]
 
 Step = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 """Observation, action and goal -> next observation and reward: all that an agent is told of the environment."""
+
+
+_SOLVED = 1e-8
+"""A loss below this fraction of the untrained parameter's counts as 0 when components are compared."""
 
 
 @dataclass(frozen=True)
@@ -81,24 +84,28 @@ class OnlineResult:
     Attributes:
         uniform_regret: of the policy after each transition, (B, num_transitions + patience); column n − 1 is after n
             transitions. NaN where the parameter is not finite.
-        success: whether the policy was ε-optimal after ``num_transitions`` transitions and after each later one, (B,).
+        ambiguous: whether after n transitions parameters of two components solve all equations, so that the agent's
+            choice between them is a coin toss, (B, num_transitions + patience).
+        success: whether the policy was ε-optimal and not ambiguous after ``num_transitions`` transitions and after each
+            later one, (B,).
         param: Ũ at the end, (B, d, d).
         transitions: all that the agents have seen, in order of time.
         epsilon: ε.
     """
 
     uniform_regret: Float[Tensor, "b steps"]
+    ambiguous: Bool[Tensor, "b steps"]
     success: Bool[Tensor, " b"]
     param: Float[Tensor, "b d d"]
     transitions: Transitions
     epsilon: float
 
     def optimal_from(self) -> Int[Tensor, " b"]:
-        """After how many transitions each policy is ε-optimal and stays so to the end of the run.
+        """After how many transitions each policy is ε-optimal, not by a coin toss, and stays so to the end of the run.
 
         One more than the run had where it is not at the end.
         """
-        good = self.uniform_regret <= self.epsilon
+        good = (self.uniform_regret <= self.epsilon) & ~self.ambiguous
         staying = good.flip(1).long().cumprod(1).sum(1)
         return good.shape[1] + 1 - staying
 
@@ -168,7 +175,7 @@ def run_online(
             construction, transitions, alpha, minibatch=False, reduced=settings.reduced, value_weight=value_weight
         )
 
-    params, final, transitions = _interact(
+    params, ambiguous, final, transitions = _interact(
         construction,
         hypothesis_class,
         initial_param,
@@ -187,7 +194,8 @@ def run_online(
     regret = torch.where(sound, regret, torch.nan)
     return OnlineResult(
         uniform_regret=regret,
-        success=(regret[:, num_transitions - 1 :] <= epsilon).all(1),
+        ambiguous=ambiguous,
+        success=((regret <= epsilon) & ~ambiguous)[:, num_transitions - 1 :].all(1),
         param=final,
         transitions=transitions,
         epsilon=epsilon,
@@ -204,11 +212,11 @@ def _interact(
     observation: Float[Tensor, "b observation_dim"],
     goals: Float[Tensor, "b steps k"],
     noise: Float[Tensor, "b steps d"],
-) -> tuple[Float[Tensor, "b steps d d"], Float[Tensor, "b d d"], Transitions]:
+) -> tuple[Float[Tensor, "b steps d d"], Bool[Tensor, "b steps"], Float[Tensor, "b d d"], Transitions]:
     """The agents' side: it knows the construction's formulas and what ``step`` answers, not U.
 
     Returns:
-        The parameter after each transition, the last one, and all transitions.
+        The parameter after each transition, whether it was a coin toss, the last one, and all transitions.
     """
     batch_size, steps, dim = noise.shape
     starts = hypothesis_class.starts(initial_param)
@@ -223,6 +231,8 @@ def _interact(
         desired_goal=goals,
     )
     history = param.new_empty((batch_size, steps, dim, dim))
+    ambiguous = torch.zeros((batch_size, steps), dtype=torch.bool, device=param.device)
+    untrained = param
     for t in range(steps):
         wanted = construction.policy(chosen, observation, goals[:, t]) + exploration * noise[:, t]
         action = scale(wanted, 1 / norm(wanted).clamp_min(1))
@@ -238,10 +248,13 @@ def _interact(
         chosen = param
         if len(starts) > 1:
             loss, _ = objective.loss_and_gradient(param, target_param)
-            best = loss.reshape(len(starts), batch_size).argmin(0)
+            loss = loss.reshape(len(starts), batch_size)
+            zero = _SOLVED * objective.loss_and_gradient(untrained, untrained)[0].reshape(loss.shape).amin(0)
+            ambiguous[:, t] = (loss <= zero).sum(0) > 1
+            best = loss.argmin(0)
             chosen = param.unflatten(0, (len(starts), batch_size))[best, torch.arange(batch_size, device=best.device)]
         history[:, t] = chosen
-    return history, chosen, memory
+    return history, ambiguous, chosen, memory
 
 
 def _train(

@@ -19,9 +19,10 @@ from torch import Tensor
 
 from toyenvs.constructions.base import Construction
 from toyenvs.hypothesis_classes import HypothesisClass, Orthogonal, SpecialOrthogonal
+from toyenvs.hypothesis_classes.permutation import LARGEST_LISTED
 from toyenvs.learners.descent import TrainingResult
 from toyenvs.learners.minimisers.equations import Equations, answer, typical_loss
-from toyenvs.learners.minimisers.finite import LARGEST_ENUMERATED, assign, enumerate_members
+from toyenvs.learners.minimisers.finite import assign, enumerate_members
 from toyenvs.learners.minimisers.linear import all_matrices, on_affine_class
 from toyenvs.learners.minimisers.procrustes import procrustes
 from toyenvs.learners.minimisers.relaxation import relax
@@ -81,11 +82,11 @@ def _minimiser(
     reference, typical = starting_points(0), typical_loss(equations, starting_points)
     dim, tolerance = reference.shape[-1], settings.loss_tolerance
     if hypothesis_class.finite:
-        if dim <= LARGEST_ENUMERATED:
+        if dim <= LARGEST_LISTED:
             members = hypothesis_class.members(dim).to(reference)
             return enumerate_members(members, equations, typical, tolerance)
         if not equations.has_gradients:
-            raise ValueError(f"dim: {dim} > {LARGEST_ENUMERATED}, too many {hypothesis_class.name!r} to try them all")
+            raise ValueError(f"dim: {dim} > {LARGEST_LISTED}, too many {hypothesis_class.name!r} to try them all")
         return assign(equations, reference, typical, tolerance, value_weight=value_weight)
     if hypothesis_class.affine:
         return on_affine_class(hypothesis_class, equations, reference, typical, tolerance)

@@ -1,6 +1,6 @@
 """Permutations: exact minimisers of finite classes.
 
-Up to ``LARGEST_ENUMERATED`` dimensions every member is tried, so every zero is seen. Beyond, gradient matching is an
+Up to ``LARGEST_LISTED`` dimensions every member is tried, so every zero is seen. Beyond, gradient matching is an
 assignment problem: coordinate j of the outputs equals coordinate i of the inputs. Its zeros are the matchings of equal
 coordinates, and there is exactly one if and only if every output coordinate that goals see equals one input
 coordinate only: of two equal input coordinates either can take a place, and the other the place that this one leaves.
@@ -19,10 +19,7 @@ from torch import Tensor
 from toyenvs.learners.descent import Outcome, TrainingResult
 from toyenvs.learners.minimisers.equations import RANK_TOLERANCE, Equations, answer
 
-__all__ = ["LARGEST_ENUMERATED", "assign", "enumerate_members"]
-
-LARGEST_ENUMERATED = 8
-"""8! = 40320 members; each further dimension multiplies time and memory by itself."""
+__all__ = ["assign", "enumerate_members"]
 
 _CHUNK = 8_000_000
 """Numbers of working memory at a time."""
