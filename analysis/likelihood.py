@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise, product
+from itertools import product
 
 import numpy as np
 from jaxtyping import Float
@@ -41,6 +41,9 @@ __all__ = [
 ]
 
 _LOG_2 = math.log(2.0)
+
+_STEEPEST = 300.0
+"""|η| beyond which a curve is at its asymptotes: exp(2·300) is still a number."""
 
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 
@@ -114,8 +117,8 @@ def profile_log_likelihood(
 def plausible_strays(counts: Counts) -> tuple[tuple[float, float], ...]:
     """The pairs of ``STRAYS`` that can matter for these counts: (0, 0) and all that a coarse look does not rule out."""
     log_n = counts.log_num_transitions
-    between = np.concatenate([np.linspace(a, b, 5)[1:-1] for a, b in pairwise(log_n)]) if len(log_n) > 1 else log_n
-    x = np.concatenate([[log_n[0] - 1.0, log_n[0] - 1e-9], between, [log_n[-1] + 1e-9, log_n[-1] + 1.0]])
+    # One place in each gap between tested N, and one beyond them on either side.
+    x = np.concatenate([[log_n[0] - 1.0], 0.5 * (log_n[1:] + log_n[:-1]), [log_n[-1] + 1.0]])
     tops = np.max(stray_profile(counts, x, STRAYS)[0], axis=0)
     return tuple(
         pair for pair, top in zip(STRAYS, tops, strict=True) if pair == (0.0, 0.0) or top >= np.max(tops) - _HOPELESS
@@ -221,18 +224,16 @@ def curve_log_likelihood(
     successes = np.array(counts.successes, dtype=np.float64)
     trials = np.array(counts.trials, dtype=np.float64)
     low, high = strays[..., 0, None], strays[..., 1, None]
-    eta = eta + np.log((0.5 - low) / (0.5 - high))
-    tail = np.exp(-np.abs(eta))
-    large = 1.0 / (1.0 + tail)
-    small = tail * large
-    span = 1.0 - low - high
-    success = np.maximum(low + span * np.where(eta > 0.0, large, small), 1e-300)
-    failure = np.maximum(high + span * np.where(eta > 0.0, small, large), 1e-300)
-    value = np.log(success) @ successes + np.log(failure) @ (trials - successes)
+    # With e = exp(−η): P = (1 − λ + γe)/(1 + e) and 1 − P = (λ + (1 − γ)e)/(1 + e). One exponential for both, and
+    # neither loses digits. Most of the time of an analysis is spent here.
+    tail = np.exp(-np.clip(eta + np.log((0.5 - low) / (0.5 - high)), -_STEEPEST, _STEEPEST))
+    success, failure, either = 1.0 - high + low * tail, high + (1.0 - low) * tail, 1.0 + tail
+    value = np.log(success) @ successes + np.log(failure) @ (trials - successes) - np.log(either) @ trials
     if not penalised:
         return np.asarray(value)
     log_n = counts.log_num_transitions
-    weight = np.maximum(trials * (span * large * small) ** 2 / (success * failure), 1e-200)
+    rate = (1.0 - low - high) * tail / either
+    weight = np.maximum(trials * rate * rate / (success * failure), 1e-200)
     total = np.sum(weight, axis=-1)
     mean = np.sum(weight * log_n, axis=-1) / total
     scatter = np.sum(weight * (log_n - mean[..., None]) ** 2, axis=-1)

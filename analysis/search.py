@@ -52,6 +52,9 @@ _CONFIRMATION = 1.5
 _AGAIN = 1.2
 """The same where the interval turns out to be too long at the planned end."""
 
+_WORTH_A_FIT = 1.1
+"""Trials in all, over those of the last fit, at which the curve is fitted again: fits take time, and change little."""
+
 _SMALLEST_SLOPE = 0.5
 """Flatter curves are searched as if they had this slope: their quantiles are out of reach."""
 
@@ -71,7 +74,8 @@ class ThresholdSearch:
         cells: N -> (successes, trials).
         next_trial: the first trial index not used yet.
         stopped: the stopping rule that ended the search; "" while it runs.
-        threshold: the fit after the last complete round that allowed one.
+        threshold: the last fit; where the search has stopped, that of all its trials.
+        fitted: trials that it is the fit of.
         enough: trials at which the search ends, planned when the interval was first as short as asked for.
     """
 
@@ -80,6 +84,7 @@ class ThresholdSearch:
     next_trial: int = 0
     stopped: str = ""
     threshold: Threshold | None = None
+    fitted: int = 0
     enough: int | None = None
 
     @property
@@ -146,8 +151,7 @@ class ThresholdSearch:
             start = 2 * tried[-1] if tried else 1
             sizes = [n for n in (start, 2 * start) if n <= self.largest]
             if not sizes:
-                self.threshold = fit_threshold(Counts.from_cells(self.cells), test_fit=False)
-                self.stopped = "censored"
+                return self._or_stop(sizes, "censored")
             return sizes
         high = above[0]
         below = [n for n in tried if n < high]
@@ -162,11 +166,15 @@ class ThresholdSearch:
         if self.stopped:
             return []
         counts = Counts.from_cells(self.cells)
-        fit = self.threshold = fit_threshold(counts, test_fit=False)
+        at_end = self.spent + 2 * self._batch_size > self.setting.budget
+        if at_end or self.spent >= min(_WORTH_A_FIT * self.fitted, self.enough or math.inf):
+            self._fit()
+        fit = self.threshold
+        assert fit is not None, "the first round of refinement has fitted"
         below, above = decided_bracket(counts, _EVIDENCE)
         if fit.settled:
             self.stopped = "settled"
-        elif self.spent + 2 * self._batch_size > self.setting.budget:
+        elif at_end:
             self.stopped = "budget"
         elif fit.censored == "left":
             return self._or_stop([n for n in (1,) if self._free(n)], "censored")
@@ -189,9 +197,14 @@ class ThresholdSearch:
         """Whether the interval is as short as was asked for, and evidence lies on both sides."""
         return bool(below) and not fit.censored and fit.half_width <= self.setting.precision
 
+    def _fit(self) -> None:
+        self.threshold = fit_threshold(Counts.from_cells(self.cells), test_fit=False)
+        self.fitted = self.spent
+
     def _or_stop(self, sizes: list[int], reason: str) -> list[int]:
         """The sizes; if there are none, the search is over."""
         if not sizes:
+            self._fit()
             self.stopped = reason
         return sizes
 

@@ -134,7 +134,7 @@ def fixed_interval(scenario: Scenario, dataset: int) -> Interval:
     """The interval from a design that does not look at the outcomes."""
     rng = np.random.default_rng((2, SCENARIOS.index(scenario), dataset))
     n50 = _truth(rng)
-    fit = fit_threshold(_design(scenario, n50, rng))
+    fit = fit_threshold(_design(scenario, n50, rng), test_fit=False)
     return _interval(fit.n50_low, fit.n50_high, n50, fit.censored)
 
 
@@ -164,6 +164,8 @@ def _exponent_interval(low: float | None, high: float | None) -> Interval:
 
 
 def _coverage(intervals: Sequence[Interval]) -> str:
+    if not intervals:
+        return "–"
     share = float(np.mean([interval.covers for interval in intervals]))
     error = math.sqrt(share * (1.0 - share) / len(intervals))
     return f"{100.0 * share:.1f} ± {100.0 * error:.1f} %"
@@ -194,7 +196,7 @@ HEADER = (
 )
 
 
-def row(scenario: Scenario, datasets: int, two_stage: int, pool: ProcessPoolExecutor) -> list[str]:
+def row(scenario: Scenario, datasets: int, joint_datasets: int, two_stage: int, pool: ProcessPoolExecutor) -> list[str]:
     """The cells of one scenario."""
 
     def collect(simulate: partial[Interval], count: int) -> list[Interval]:
@@ -202,11 +204,11 @@ def row(scenario: Scenario, datasets: int, two_stage: int, pool: ProcessPoolExec
 
     searched = collect(partial(search_interval, scenario), datasets)
     fixed = collect(partial(fixed_interval, scenario), datasets)
-    joint = collect(partial(joint_interval, scenario), datasets)
+    joint = collect(partial(joint_interval, scenario), joint_datasets)
     cells = [scenario.name, _coverage(searched), _width(searched), _open(searched)]
     cells += [_coverage(fixed), _width(fixed), _coverage(joint), _width(joint)]
     for misfit in (0.0, MISFIT):
-        cells.append(_coverage(collect(partial(two_stage_interval, scenario, misfit), two_stage)) if two_stage else "–")
+        cells.append(_coverage(collect(partial(two_stage_interval, scenario, misfit), two_stage)))
     return cells
 
 
@@ -218,6 +220,7 @@ def main() -> None:
     """Print the table as Markdown, row by row."""
     parser = argparse.ArgumentParser(description="Coverage of the 95 % intervals on simulated data.")
     parser.add_argument("--datasets", type=int, default=1000, help="data sets a scenario")
+    parser.add_argument("--joint", type=int, default=1000, help="data sets of the joint model (0: none)")
     parser.add_argument("--two-stage", type=int, default=200, help="data sets of the two-stage fit (0: none)")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     arguments = parser.parse_args()
@@ -225,7 +228,7 @@ def main() -> None:
     print(_line(["---"] * len(HEADER)), flush=True)
     with ProcessPoolExecutor(arguments.jobs) as pool:
         for scenario in SCENARIOS:
-            print(_line(row(scenario, arguments.datasets, arguments.two_stage, pool)), flush=True)
+            print(_line(row(scenario, arguments.datasets, arguments.joint, arguments.two_stage, pool)), flush=True)
 
 
 if __name__ == "__main__":
