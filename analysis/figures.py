@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.mathtext import MathTextParser
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
@@ -44,9 +46,10 @@ _LEARNER_STYLES: dict[str, dict[str, Any]] = {
 
 _WARM = ("#D55E00", "#E69F00", "#CC79A7", "#000000")
 _COOL = ("#0072B2", "#56B4E9", "#009E73", "#000000")
+_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-"""Where a learner has several: Okabe & Ito's colours, the warm ones for DDPG and the cool ones for learners that match
-gradients, and markers for readers who print in grey."""
+"""Where a learner has several: Okabe & Ito's colours, all of them where there is one learner, else the warm ones for
+DDPG and the cool ones for learners that match gradients, and markers for readers who print in grey."""
 
 _RESOLUTION = 300
 
@@ -61,6 +64,9 @@ _EARLY = 1.5
 
 _WIDE = 1e3
 """Span of the vertical axis from which powers of ten alone are labelled."""
+
+_LONG_LABEL = 16
+"""Characters from which a line's name stands in the legend: at the line's end it would take half of the axes."""
 
 _FEW, _LONG = 2, 4
 """At most so many curves, of at least so many points, are named beside their line; others in a legend."""
@@ -155,10 +161,10 @@ def _styles(series: Sequence[Series]) -> dict[str, dict[str, Any]]:
     learners = [one.learner for one in series]
     if len(set(learners)) == len(learners) and set(learners) <= _LEARNER_STYLES.keys():
         return {one.label: _LEARNER_STYLES[one.learner] for one in series}
-    used = {_WARM: 0, _COOL: 0}
+    used = {_WARM: 0, _COOL: 0, _COLOURS: 0}
     styles: dict[str, dict[str, Any]] = {}
     for number, one in enumerate(series):
-        family = _WARM if one.learner == "ddpg" else _COOL
+        family = _COLOURS if len(set(learners)) == 1 else _WARM if one.learner == "ddpg" else _COOL
         colour = family[used[family] % len(family)]
         used[family] += 1
         styles[one.label] = {
@@ -196,6 +202,7 @@ def draw_thresholds(
     few = len(series) <= _FEW and len(places) >= _LONG and not categories
     ends: list[tuple[float, float, str, str]] = []
     drawn: set[tuple[float, ...]] = set()
+    long_lines: list[Artist] = []
     for line in theory:
         key = tuple(float(count) for count in line.counts)
         if line.series is None:
@@ -210,8 +217,12 @@ def draw_thresholds(
         drawn.add(key)
         if categories:
             style |= {"linestyle": "none", "marker": "_", "markersize": 11, "markeredgewidth": 1.0}
-        ax.plot(line.x, line.counts, **style)
-        if line.label and not categories and line.label not in {label for _, _, label, _ in ends}:
+        (drawn_line,) = ax.plot(line.x, line.counts, **style)
+        if not few and not categories and len(line.label) > _LONG_LABEL:
+            if line.label not in {handle.get_label() for handle in long_lines}:
+                drawn_line.set_label(line.label)
+                long_lines.append(drawn_line)
+        elif line.label and not categories and line.label not in {label for _, _, label, _ in ends}:
             end_colour = "0.45" if line.series is None else style["color"]
             ends.append((float(line.x[-1]), float(line.counts[-1]), line.label, end_colour))
     for number, one in enumerate(series):
@@ -230,7 +241,20 @@ def draw_thresholds(
     ax.set_ylabel(y_label)
     if not few:
         # Above the axes: inside there is no corner that every data set leaves free.
-        ax.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, frameon=False, handlelength=1.4, fontsize=6.5)
+        # The bare line and marker of each curve, without its error bars.
+        handles = [handle for handle in ax.get_legend_handles_labels()[0] if handle not in long_lines]
+        curves = [handle[0] if isinstance(handle, ErrorbarContainer) else handle for handle in handles]
+        ax.legend(
+            [*curves, *long_lines],
+            [str(handle.get_label()) for handle in (*handles, *long_lines)],
+            loc="lower left",
+            bbox_to_anchor=(-0.02, 1.0),
+            ncols=2,
+            frameon=False,
+            handlelength=1.6,
+            fontsize=6.5,
+            columnspacing=1.0,
+        )
     _label_ends(ax, ends)
     return ax
 
