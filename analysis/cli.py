@@ -1,8 +1,8 @@
 """The command ``reengage``.
 
 Exit codes: 0 done; 1 a claim is not as expected, or the run ended not as ``--strict`` demands; 2 bad usage or input,
-one line that names the argument, the value and what is allowed; 3 a trial raised an error; 130 interrupted. After 3
-and 130 everything finished is kept.
+one line that names the argument, the value and what is allowed; 3 a run could not go on: a trial raised an error, a
+worker kept being killed, the disk was full; 130 interrupted. After 3 and 130 everything finished is kept.
 
 argparse rather than a generator of command lines from dataclasses: bad input has to be answered in one line.
 """
@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import signal
 import sqlite3
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import NoReturn
 
 from rich.console import Console
@@ -71,15 +69,10 @@ def _parser() -> _Parser:
     return parser
 
 
-def _interrupt(signal_number: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code (argparse exits by itself for --help and usage errors)."""
     parser = _parser()
     arguments = parser.parse_args(argv)
-    signal.signal(signal.SIGTERM, _interrupt)
     console = _Console(soft_wrap=True)
     if not console.is_terminal:
         console.width = _WIDTH
@@ -93,7 +86,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{prog}: error: {where}: {reason}", file=sys.stderr)
         return EXIT_USAGE
     except (StoreError, sqlite3.Error) as error:
-        # Also a disk that is full, in the middle of a run: what was committed is kept.
         print(f"{prog}: error: argument --out: {error}", file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:

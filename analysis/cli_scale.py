@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sqlite3
 import sys
 from collections.abc import Callable
 from dataclasses import fields
@@ -11,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from analysis.executors import process_pool, worker_count
+from analysis.executors import EXECUTORS, open_executor
 from analysis.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_NOT_AS_ASKED
 from analysis.experiment import Experiment, compare_learners
 from analysis.figures import check_text
@@ -161,7 +162,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--out", type=Path, metavar="DIR", help="run directory (default: a name for the settings, in runs/)"
     )
-    where.add_argument("--workers", type=int, metavar="W", help="processes (default: the cores of this machine)")
+    where.add_argument(
+        "--executor",
+        default="processes",
+        metavar="NAME",
+        help="; ".join(f"{name}: {text}" for name, text in EXECUTORS.items()) + " (default: processes)",
+    )
+    where.add_argument(
+        "--workers",
+        type=int,
+        metavar="W",
+        help="processes or threads (default: the cores of this machine), or batches that a Dask cluster has at a time"
+        " (default: its threads); the results do not depend on it",
+    )
     add(where, "device", str, "DEV", "torch device of the learners")
     where.add_argument("--quiet", action="store_true", help="no progress, only the report")
     where.add_argument(
@@ -214,28 +227,38 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         console.print(preset_text(arguments.show_preset), highlight=False, markup=False, end="")
         return EXIT_DONE
     experiment = make_experiment(arguments)
-    workers = worker_count(arguments.workers)
     directory = RunDirectory(arguments.out or Path("runs") / experiment.default_name(), experiment)
-    with directory.open(workers) as store:
-        if len(store):
-            console.print(f"{len(store)} trials are there already in {directory.path}", highlight=False)
-        try:
-            with process_pool(workers) as executor, ProgressDisplay(experiment, console, arguments.quiet) as display:
-                plans = run_sweep(experiment, store, executor, workers, display)
-        except KeyboardInterrupt:
-            console.print(
-                f"interrupted: {len(store)} trials are kept in {directory.path}; the same command goes on from there",
-                highlight=False,
-            )
-            return EXIT_INTERRUPTED
-        except TrialError as error:
-            print(
-                f"reengage scale: error: {error}; {len(store)} finished trials are kept in {directory.path}",
-                file=sys.stderr,
-            )
-            return EXIT_FAILED
-        results = ExperimentResults.from_plans(experiment, plans, store.outcomes(), store.starts())
-    written = write_results(results, directory)
-    directory.finish_session()
+    kept: int | None = None
+    try:
+        with (
+            open_executor(arguments.executor, arguments.workers) as (executor, workers),
+            directory.open(workers, arguments.executor) as store,
+        ):
+            if len(store):
+                console.print(f"{len(store)} trials are there already in {directory.path}", highlight=False)
+            try:
+                with ProgressDisplay(experiment, console, arguments.quiet) as display:
+                    plans = run_sweep(experiment, store, executor, workers, display)
+            finally:
+                kept = len(store)
+            results = ExperimentResults.from_plans(experiment, plans, store.outcomes(), store.starts())
+        written = write_results(results, directory)
+        directory.finish_session()
+    except KeyboardInterrupt:
+        if kept is None:
+            raise
+        console.print(
+            f"interrupted: {kept} trials are kept in {directory.path}; the same command goes on from there",
+            highlight=False,
+        )
+        return EXIT_INTERRUPTED
+    except (TrialError, sqlite3.Error, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            raise  # nobody reads what is printed
+        print(
+            f"reengage scale: error: {error}; {kept or 0} finished trials are kept in {directory.path}",
+            file=sys.stderr,
+        )
+        return EXIT_FAILED
     print_report(results, written, console)
     return EXIT_NOT_AS_ASKED if arguments.strict and results.complaints() else EXIT_DONE

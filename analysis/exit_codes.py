@@ -10,6 +10,6 @@ EXIT_NOT_AS_ASKED = 1
 EXIT_USAGE = 2
 """Bad usage or input."""
 EXIT_FAILED = 3
-"""A trial raised an error, or a worker was ended; everything finished is kept."""
+"""A trial raised an error, a worker kept being killed, or the disk is full; everything finished is kept."""
 EXIT_INTERRUPTED = 130
 """Interrupted, with everything finished kept."""

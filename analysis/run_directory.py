@@ -67,7 +67,7 @@ class RunDirectory:
         """``figures/``."""
         return self.path / "figures"
 
-    def open(self, workers: int) -> Store:
+    def open(self, workers: int, executor: str) -> Store:
         """Make the directory, open the store, note configuration and session.
 
         Raises:
@@ -79,12 +79,19 @@ class RunDirectory:
         except OSError as error:
             raise ConfigError("out", str(self.path), f"it cannot be made ({error.strerror})") from None
         store = Store(self.store_path, self.experiment.resolved())
-        write_atomically(
-            self.path / "config.json", to_json({**self.experiment.described(), **self.experiment.resolved()})
-        )
-        sessions = self._sessions()
-        sessions.append(describe_session(self.experiment, workers))
-        self._write_sessions(sessions)
+        try:
+            write_atomically(
+                self.path / "config.json", to_json({**self.experiment.described(), **self.experiment.resolved()})
+            )
+            sessions = self._sessions()
+            sessions.append(describe_session(self.experiment, workers, executor))
+            self._write_sessions(sessions)
+        except OSError as error:
+            store.close()
+            raise ConfigError("out", str(self.path), f"it cannot be written to ({error.strerror})") from None
+        except BaseException:
+            store.close()
+            raise
         return store
 
     def finish_session(self) -> None:
