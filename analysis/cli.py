@@ -19,7 +19,7 @@ from typing import NoReturn
 from rich.console import Console
 from typing_extensions import override
 
-from analysis import cli_check, cli_scale
+from analysis import cli_check, cli_merge, cli_scale
 from analysis.exit_codes import EXIT_INTERRUPTED, EXIT_USAGE
 from analysis.setting import ConfigError
 from analysis.store import StoreError
@@ -55,7 +55,7 @@ def _parser() -> _Parser:
     version = importlib.metadata.version("reengage-lab")
     parser.add_argument("--version", action="version", version=f"reengage-lab {version}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, module in (("scale", cli_scale), ("check", cli_check)):
+    for name, module in (("scale", cli_scale), ("merge", cli_merge), ("check", cli_check)):
         command = commands.add_parser(
             name,
             help=module.SUMMARY,
