@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import sqlite3
-import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -20,7 +19,7 @@ from rich.console import Console
 from typing_extensions import override
 
 from analysis import cli_check, cli_merge, cli_scale
-from analysis.exit_codes import EXIT_INTERRUPTED, EXIT_USAGE
+from analysis.exit_codes import EXIT_INTERRUPTED, EXIT_USAGE, complain, one_line
 from analysis.setting import ConfigError
 from analysis.store import StoreError
 
@@ -43,7 +42,7 @@ class _Parser(argparse.ArgumentParser):
 
     @override
     def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_USAGE, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        self.exit(EXIT_USAGE, one_line(f"{self.prog}: error: {message} (see {self.prog} --help)") + "\n")
 
 
 def _parser() -> _Parser:
@@ -73,20 +72,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code (argparse exits by itself for --help and usage errors)."""
     parser = _parser()
     arguments = parser.parse_args(argv)
-    console = _Console(soft_wrap=True)
+    console = _Console(soft_wrap=True, markup=False, emoji=False)  # what users name is printed as it is
     if not console.is_terminal:
         console.width = _WIDTH
-    prog = f"{parser.prog} {arguments.command}"
     try:
         return int(arguments.run(arguments, console))
     except ConfigError as error:
         option = error.argument.replace("_", "-")
         reason = str(error).split(": ", 1)[1]
         where = f"{error.source}: {error.argument}" if error.source else f"argument --{option}"
-        print(f"{prog}: error: {where}: {reason}", file=sys.stderr)
+        complain(arguments.command, f"{where}: {reason}")
         return EXIT_USAGE
     except (StoreError, sqlite3.Error) as error:
-        print(f"{prog}: error: argument --out: {error}", file=sys.stderr)
+        complain(arguments.command, f"argument --out: {error}")
         return EXIT_USAGE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

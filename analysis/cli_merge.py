@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sqlite3
-import sys
 from pathlib import Path
 
 from rich.console import Console
 
-from analysis.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
+from analysis.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, complain
 from analysis.merge import merge_runs
 from analysis.setting import ConfigError
 from analysis.store import StoreError
@@ -49,10 +48,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     try:
         merged = merge_runs(sources, arguments.out)
     except StoreError as error:
-        print(f"reengage merge: error: {error}", file=sys.stderr)
+        complain("merge", str(error))
         return EXIT_USAGE
     except (OSError, sqlite3.Error) as error:
-        print(f"reengage merge: error: argument --out: {arguments.out} cannot be written ({error})", file=sys.stderr)
+        complain("merge", f"argument --out: {arguments.out} cannot be written ({error})")
         return EXIT_FAILED
     console.print(
         f"{merged.trials} trials are in {arguments.out}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import re
 import sqlite3
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from analysis.executors import EXECUTORS, open_executor
-from analysis.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_NOT_AS_ASKED
+from analysis.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_NOT_AS_ASKED, complain
 from analysis.experiment import Experiment, compare_learners
 from analysis.figures import check_text
 from analysis.preset import PRESETS, load_preset, preset_text, preset_title
@@ -285,10 +284,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     except (TrialError, sqlite3.Error, OSError) as error:
         if isinstance(error, BrokenPipeError):
             raise  # nobody reads what is printed
-        print(
-            f"reengage scale: error: {error}; {kept or 0} finished trials are kept in {directory.path}",
-            file=sys.stderr,
-        )
+        complain("scale", f"{error}; {kept or 0} finished trials are kept in {directory.path}")
         return EXIT_FAILED
     print_report(results, written, console)
     return EXIT_NOT_AS_ASKED if arguments.strict and results.complaints() else EXIT_DONE

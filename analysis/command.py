@@ -5,6 +5,7 @@ The command proper imports torch and scipy, which takes seconds; it is imported 
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -41,6 +42,9 @@ def main() -> int:
 
 
 def _run() -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show is no reason to stop
+            stream.reconfigure(errors="backslashreplace")
     # The process is the command's own: one arithmetic thread here and, inherited, in every worker. Set before the
     # libraries load, which read it once.
     for library in ("OMP", "OPENBLAS", "MKL"):

@@ -44,7 +44,7 @@ class ProgressDisplay:
         self._started = time.monotonic()
         self._last_line = self._started
         self._progress = Progress(
-            TextColumn("[progress.description]{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
             TaskProgressColumn(),
             TimeElapsedColumn(),

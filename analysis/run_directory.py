@@ -20,10 +20,13 @@ __all__ = ["Repair", "RunDirectory", "check_run_path", "read_sessions", "to_json
 
 
 def write_atomically(path: Path, data: str | bytes) -> None:
-    """Write a file under a temporary name and rename it: readers see the old one or the new one."""
+    """Write a file under a temporary name and rename it: readers see the old one or the new one.
+
+    What is no character (names of files can hold such bytes) is written as JSON escapes it.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+        temporary.write_bytes(data.encode(errors="backslashreplace") if isinstance(data, str) else data)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
