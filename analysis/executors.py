@@ -236,7 +236,7 @@ def _dask_cluster(name: str) -> Iterator[tuple[Executor, int]]:
     try:
         from distributed import Client
     except ImportError:
-        raise ConfigError("executor", name, "it needs Dask: pip install 'reengage-lab[dask]'") from None
+        raise ConfigError("executor", name, "it needs Dask: pip install distributed") from None
     # What Dask logs of a lost worker or scheduler is not for the user, whom one line tells.
     for logger in ("distributed", "distributed.client"):
         logging.getLogger(logger).setLevel(logging.CRITICAL + 1)

@@ -34,7 +34,10 @@ class Driver:
 
     def __init__(self, arguments: list[str], notes: Path, prepare: Callable[[], None] = lambda: None) -> None:
         self._out, self._err = notes / f"out-{time.monotonic_ns()}", notes / f"err-{time.monotonic_ns()}"
+        self._out.touch()
+        self._err.touch()
         self._reader, writer = os.pipe()
+        self._ready = False
         self.reported: set[str] = set()
         self.commits = 0
         self._text = b""
@@ -50,14 +53,21 @@ class Driver:
 
     def _become_command(self, arguments: list[str], writer: int, prepare: Callable[[], None]) -> None:
         for stream, path in ((1, self._out), (2, self._err)):
-            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream)
+            os.dup2(os.open(path, os.O_WRONLY), stream)
         insert = Store.insert
 
         def insert_and_report(store: Store, rows: list[tuple[object, ...]]) -> None:
             insert(store, rows)
             os.write(writer, (" ".join(str(row[0]) for row in rows) + "\n").encode())
 
+        run = command._run
+
+        def say_and_run() -> int:
+            os.write(writer, b"ready\n")  # it answers signals from here on
+            return run()
+
         Store.insert = insert_and_report  # type: ignore[method-assign, assignment]
+        command._run = say_and_run
         signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever a shell has told its background jobs
         sys.argv = ["reengage", *arguments]
         prepare()
@@ -73,14 +83,17 @@ class Driver:
         text = os.read(self._reader, 1 << 16)
         *lines, self._text = (self._text + text).split(b"\n")
         for line in lines:
+            if line == b"ready":
+                self._ready = True
+                continue
             self.reported.update(line.decode().split())
             self.commits += 1
         return bool(text)
 
     def wait_for_commits(self, count: int) -> bool:
-        """Whether it lived until it had committed so many batches."""
+        """Whether it lived until it had begun, and had committed so many batches."""
         end = time.monotonic() + _PATIENCE
-        while self.commits < count:
+        while self.commits < count or not self._ready:
             if time.monotonic() > end:
                 raise AssertionError(f"{count} batches were not committed within {_PATIENCE} s: {self.errors}")
             if not self._read(0.5):
