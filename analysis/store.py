@@ -64,6 +64,9 @@ _ELSEWHERE = {
 }
 """SQLite's complaints that are about the world around the file."""
 
+_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What a damaged file may lead to: SQLite's messages quote it, and Python then fails to read the message."""
+
 StoredRow = tuple[Any, ...]
 """A row of the table of trials: :class:`TrialRow`, with whose it is before it and a checksum after it."""
 
@@ -138,7 +141,7 @@ class Store:
             raise StoreError(f"{path}: cannot be opened ({error})") from None
         try:
             self._open(owner)
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             self._connection.close()
             raise _complaint(path, error) from None
         except BaseException:
@@ -249,7 +252,7 @@ class Store:
         self.close()
 
 
-def _complaint(path: Path, error: sqlite3.Error) -> StoreError:
+def _complaint(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> StoreError:
     """What an error of SQLite means for the user."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     # A file that one may write and SQLite may not has a header that says so: one that no store has.
@@ -322,7 +325,7 @@ def read_store(path: Path) -> tuple[dict[str, Any], list[StoredRow]]:
             return owner, list(connection.execute("SELECT * FROM trials ORDER BY rowid"))
         finally:
             connection.close()
-    except sqlite3.Error as error:
+    except _ERRORS as error:
         raise _complaint(path, error) from None
 
 

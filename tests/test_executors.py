@@ -250,6 +250,11 @@ def test_a_dask_cluster_gives_the_same_bytes_whatever_happens_to_its_workers(
                 assert workers == 2
                 sweep(tmp_path / "calm.sqlite", executor, workers)
                 sweep(tmp_path / "stormy.sqlite", executor, workers, kill_a_worker)
+                # Dask gives up on a batch of which every worker dies, and then it is named.
+                given_up = executor.submit(os._exit, 1).exception(timeout=300)
+        assert isinstance(given_up, Exception)
+        named = TrialError(Batch(EXPERIMENT.settings[0], 1, 0, 12), given_up)
+        assert "N = 1 failed: KilledWorker: a worker process was ended" in str(named)
         assert events > 6
         assert rows_of(tmp_path / "calm.sqlite") == undisturbed
         assert rows_of(tmp_path / "stormy.sqlite") == undisturbed

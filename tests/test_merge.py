@@ -205,6 +205,34 @@ def test_repair_takes_nothing_from_another_run_and_disturbs_none(
     assert {file.name for file in out.glob("sweep*")} == {"sweep.sqlite"}
 
 
+def test_a_repair_that_fails_at_the_last_moment_leaves_the_damaged_store_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert main([*RUN, str(out)]) == 0
+    path = out / "sweep.sqlite"
+    damaged = path.read_bytes()[: 10 * 4096]
+    path.write_bytes(damaged)
+    (out / "sweep.sqlite-journal").write_bytes(b"of the damaged store")
+    replace = Path.replace
+
+    def fail(self: Path, target: Path) -> Path:
+        if self.name == "sweep.sqlite.repair":
+            raise OSError(5, "Input/output error")
+        return replace(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fail)
+        assert main([*RUN, str(out), "--repair"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "cannot be repaired ([Errno 5] Input/output error)" in line
+    assert path.read_bytes() == damaged
+    assert main([*RUN, str(out), "--repair"]) == 0
+    assert (out / "sweep.sqlite.damaged-2").read_bytes() == damaged
+    # A journal that stayed would be applied to the new store.
+    assert not (out / "sweep.sqlite-journal").exists()
+
+
 def test_a_second_repair_is_refused_while_the_first_is_at_it_and_goes_on_after_its_death(
     whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

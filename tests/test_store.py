@@ -208,6 +208,11 @@ def test_a_part_of_a_batch_is_damage(tmp_path: Path) -> None:
         ("UPDATE meta SET value = replace(value, 'ddpg', 'dppg')", "does not say which run"),
         ("ALTER TABLE trials RENAME COLUMN steps TO stops", "tables are not those of a store"),
         ("PRAGMA journal_mode=WAL", "journal mode"),
+        (
+            "PRAGMA writable_schema=ON; UPDATE sqlite_master SET sql = CAST(x'435245415445ff90' AS TEXT)"
+            " WHERE name = 'trials'",
+            "utf-8",
+        ),
     ],
 )
 def test_a_change_that_sqlite_allows_is_damage_all_the_same(change: str, said: str, tmp_path: Path) -> None:
@@ -215,7 +220,8 @@ def test_a_change_that_sqlite_allows_is_damage_all_the_same(change: str, said: s
     with Store(path, OWNER) as store:
         store.save(BATCH, ROWS)
     connection = sqlite3.connect(path)
-    connection.execute(change)
+    for statement in change.split("; "):
+        connection.execute(statement)
     connection.commit()
     connection.close()
     with pytest.raises(StoreDamagedError, match=said) as caught:

@@ -63,6 +63,8 @@ def rows_of(run: Path, scratch: Path) -> list[tuple[Any, ...]]:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'trials'").fetchone():
             return []
         return list(connection.execute("SELECT * FROM trials"))
+    except (sqlite3.Error, UnicodeDecodeError):
+        return []  # a store that cannot be read has lost everything
     finally:
         connection.close()
 
