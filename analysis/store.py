@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, fields
@@ -300,11 +300,13 @@ def check_rows(connection: sqlite3.Connection, path: Path) -> None:
     (health,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if health != "ok":
         raise StoreDamagedError(path, " ".join(health.split()))
-    rows = list(connection.execute("SELECT * FROM trials"))
-    for row in rows:
+    found: Counter[tuple[Any, ...]] = Counter()
+    for row in connection.execute("SELECT * FROM trials"):
         if not sound(row):
             raise StoreDamagedError(path, f"the checksum of trial {row[7]}, N = {row[4]}, d = {row[3]} is wrong")
-    if sum(map(len, whole_batches(rows))) < len(rows):
+        _, setting, _, _, num_transitions, first, count, *_ = row
+        found[setting, num_transitions, first, count] += 1
+    if any(trials != count for (*_, count), trials in found.items()):
         raise StoreDamagedError(path, "it holds a part of a batch, which this program never writes")
 
 

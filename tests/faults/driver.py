@@ -100,6 +100,12 @@ class Driver:
                 return False
         return True
 
+    def catch_up(self) -> int:
+        """The batches committed until now."""
+        while select.select([self._reader], [], [], 0)[0] and self._read(0):
+            pass
+        return self.commits
+
     def send(self, number: int) -> bool:
         """Send a signal; False if it had ended by itself before."""
         pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -121,8 +127,7 @@ class Driver:
             if pid:
                 self._code = os.waitstatus_to_exitcode(status)
         # Workers of its pool may still hold the other end: take what is there, do not wait for more.
-        while select.select([self._reader], [], [], 0)[0] and self._read(0):
-            pass
+        self.catch_up()
         os.close(self._reader)
         return self._code
 

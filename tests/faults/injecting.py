@@ -285,7 +285,8 @@ def kill_worker(bench: Bench, times: int) -> None:
     while done < times:
         run = bench.new_run()
         driver = bench.start(run, "--executor", "processes", "--workers", "2")
-        # Four batches between two kills: then those that were lost with a worker have run, and none is blamed.
+        # Seven batches between two kills: three that were finished already, three that were lost with the worker and
+        # have run since, one more. Then no batch is lost three times and blamed.
         alive = driver.wait_for_commits(bench.rng.randint(0, 3))
         while done < times and alive:
             workers = driver.workers()
@@ -297,7 +298,7 @@ def kill_worker(bench: Bench, times: int) -> None:
                     continue
                 done += 1
                 bench.count()
-                alive = driver.wait_for_commits(driver.commits + 4)
+                alive = driver.wait_for_commits(driver.catch_up() + 7)
             else:
                 alive = driver.wait_for_commits(driver.commits) and driver.send(0)
                 time.sleep(0.01)
