@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: scale test test-slow mutants lint clean
+.PHONY: scale test test-slow test-faults mutants lint clean
 
 scale: $(STAMP)
 	$(BIN)/reengage scale --out runs/main
@@ -13,6 +13,10 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -n auto -m slow
+
+# Faults at random moments (killed, full, damaged, ...): what they cost has to be nothing (about ten minutes).
+test-faults: $(STAMP)
+	PYTHONPATH=tests $(BIN)/python -m faults
 
 # The formulas changed in one place at a time: which claim notices which change (about half an hour on two cores).
 mutants: $(STAMP)

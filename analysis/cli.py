@@ -1,8 +1,8 @@
 """The command ``reengage``.
 
 Exit codes: 0 done; 1 a claim is not as expected, or the run ended not as ``--strict`` demands; 2 bad usage or input,
-one line that names the argument, the value and what is allowed; 3 a trial raised an error; 130 interrupted. After 3
-and 130 everything finished is kept.
+one line that names the argument, the value and what is allowed; 3 a run could not go on: a trial raised an error, a
+worker kept being killed, the disk was full; 130 interrupted. After 3 and 130 everything finished is kept.
 
 argparse rather than a generator of command lines from dataclasses: bad input has to be answered in one line.
 """
@@ -11,18 +11,15 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import signal
 import sqlite3
-import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import NoReturn
 
 from rich.console import Console
 from typing_extensions import override
 
-from analysis import cli_check, cli_scale
-from analysis.exit_codes import EXIT_INTERRUPTED, EXIT_USAGE
+from analysis import cli_check, cli_merge, cli_scale
+from analysis.exit_codes import EXIT_INTERRUPTED, EXIT_USAGE, complain, one_line
 from analysis.setting import ConfigError
 from analysis.store import StoreError
 
@@ -45,7 +42,7 @@ class _Parser(argparse.ArgumentParser):
 
     @override
     def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_USAGE, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        self.exit(EXIT_USAGE, one_line(f"{self.prog}: error: {message} (see {self.prog} --help)") + "\n")
 
 
 def _parser() -> _Parser:
@@ -57,7 +54,7 @@ def _parser() -> _Parser:
     version = importlib.metadata.version("reengage-lab")
     parser.add_argument("--version", action="version", version=f"reengage-lab {version}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, module in (("scale", cli_scale), ("check", cli_check)):
+    for name, module in (("scale", cli_scale), ("merge", cli_merge), ("check", cli_check)):
         command = commands.add_parser(
             name,
             help=module.SUMMARY,
@@ -71,30 +68,23 @@ def _parser() -> _Parser:
     return parser
 
 
-def _interrupt(signal_number: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code (argparse exits by itself for --help and usage errors)."""
     parser = _parser()
     arguments = parser.parse_args(argv)
-    signal.signal(signal.SIGTERM, _interrupt)
-    console = _Console(soft_wrap=True)
+    console = _Console(soft_wrap=True, markup=False, emoji=False)  # what users name is printed as it is
     if not console.is_terminal:
         console.width = _WIDTH
-    prog = f"{parser.prog} {arguments.command}"
     try:
         return int(arguments.run(arguments, console))
     except ConfigError as error:
         option = error.argument.replace("_", "-")
         reason = str(error).split(": ", 1)[1]
         where = f"{error.source}: {error.argument}" if error.source else f"argument --{option}"
-        print(f"{prog}: error: {where}: {reason}", file=sys.stderr)
+        complain(arguments.command, f"{where}: {reason}")
         return EXIT_USAGE
     except (StoreError, sqlite3.Error) as error:
-        # Also a disk that is full, in the middle of a run: what was committed is kept.
-        print(f"{prog}: error: argument --out: {error}", file=sys.stderr)
+        complain(arguments.command, f"argument --out: {error}")
         return EXIT_USAGE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable
+import re
+import sqlite3
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from analysis.executors import process_pool, worker_count
-from analysis.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_NOT_AS_ASKED
+from analysis.executors import EXECUTORS, open_executor
+from analysis.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_NOT_AS_ASKED, complain
 from analysis.experiment import Experiment, compare_learners
 from analysis.figures import check_text
 from analysis.preset import PRESETS, load_preset, preset_text, preset_title
@@ -28,7 +29,7 @@ from toyenvs.learners import LEARNERS
 from toyenvs.learners.optimizers import OPTIMIZERS
 from toyenvs.protocol import ACTIONS, GOALS
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "SUMMARY", "add_arguments", "make_experiment", "run"]
+__all__ = ["DESCRIPTION", "EXAMPLES", "SUMMARY", "add_arguments", "make_experiment", "run", "shard_of"]
 
 DEFAULT_DIMS = (2, 3, 4, 6, 8, 12, 16, 24, 32)
 DEFAULT_LEARNERS = ("ddpg", "reengage")
@@ -43,6 +44,13 @@ def _integers(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not allowed; expected integers >= 2 with commas between them, such as 2,4,8"
         ) from None
+
+
+def _shard(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; expected I/N with 1 <= I <= N, such as 3/8")
+    return int(match[1]), int(match[2])
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -71,6 +79,8 @@ examples:
   reengage scale --dims 4,8,16 --optimizer gradient     another optimiser, another threshold
   reengage scale --dims 2,3,4,5 --method minimiser      what the data determine: the integers D+1 and d-1
   reengage scale --preset relabelling                   a whole experiment: figure, table, verdict; --full for papers
+  reengage scale --executor dask://localhost:8786       on a Dask cluster
+  reengage scale --dims 64,128 --shard 3/8              the third of eight jobs; join them with reengage merge
   reengage scale my.toml                                an experiment of your own; --show-preset NAME prints one to copy
 
 presets (each under ten minutes on two cores):
@@ -88,7 +98,9 @@ columns of the report:
 verdicts: agrees and disagrees are about every curve of which something is expected; undecided means that the data
 leave it open (points not settled, or dimensions too few to tell laws apart), and more trials or dimensions may help
 
-Interrupt it at any time: finished trials are kept, and the same command goes on where it stopped.
+Interrupt it at any time: finished trials are kept, and the same command goes on where it stopped. That holds for a
+killed worker, a full disk and a power cut, too; a store that something else has damaged is refused, and --repair
+saves what is whole. The results are the same bytes on any executor with any number of workers.
 
 files in the run directory:
   thresholds.csv scaling.csv summary.json table.tex     results (errors.csv where errors are measured)
@@ -161,8 +173,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--out", type=Path, metavar="DIR", help="run directory (default: a name for the settings, in runs/)"
     )
-    where.add_argument("--workers", type=int, metavar="W", help="processes (default: the cores of this machine)")
+    where.add_argument(
+        "--executor",
+        default="processes",
+        metavar="NAME",
+        help="; ".join(f"{name}: {text}" for name, text in EXECUTORS.items()) + " (default: processes)",
+    )
+    where.add_argument(
+        "--workers",
+        type=int,
+        metavar="W",
+        help="processes or threads (default: the cores of this machine), or batches that a Dask cluster has at a time"
+        " (default: its threads); the results do not depend on it",
+    )
     add(where, "device", str, "DEV", "torch device of the learners")
+    where.add_argument(
+        "--shard",
+        type=_shard,
+        metavar="I/N",
+        help="only every N-th search, beginning with the I-th, and no report: for array jobs, see reengage merge",
+    )
+    where.add_argument(
+        "--repair",
+        action="store_true",
+        help="if the store is damaged: keep it aside, save the trials in it that are whole, and run the rest again",
+    )
     where.add_argument("--quiet", action="store_true", help="no progress, only the report")
     where.add_argument(
         "--strict",
@@ -214,28 +249,69 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         console.print(preset_text(arguments.show_preset), highlight=False, markup=False, end="")
         return EXIT_DONE
     experiment = make_experiment(arguments)
-    workers = worker_count(arguments.workers)
-    directory = RunDirectory(arguments.out or Path("runs") / experiment.default_name(), experiment)
-    with directory.open(workers) as store:
-        if len(store):
-            console.print(f"{len(store)} trials are there already in {directory.path}", highlight=False)
-        try:
-            with process_pool(workers) as executor, ProgressDisplay(experiment, console, arguments.quiet) as display:
-                plans = run_sweep(experiment, store, executor, workers, display)
-        except KeyboardInterrupt:
-            console.print(
-                f"interrupted: {len(store)} trials are kept in {directory.path}; the same command goes on from there",
-                highlight=False,
-            )
-            return EXIT_INTERRUPTED
-        except TrialError as error:
-            print(
-                f"reengage scale: error: {error}; {len(store)} finished trials are kept in {directory.path}",
-                file=sys.stderr,
-            )
-            return EXIT_FAILED
-        results = ExperimentResults.from_plans(experiment, plans, store.outcomes(), store.starts())
-    written = write_results(results, directory)
-    directory.finish_session()
+    shard = arguments.shard
+    only = experiment.settings if shard is None else shard_of(experiment, shard)
+    name = experiment.default_name() + ("" if shard is None else f"-shard-{shard[0]}-of-{shard[1]}")
+    directory = RunDirectory(arguments.out or Path("runs") / name, experiment)
+    kept: int | None = None
+    try:
+        with open_executor(arguments.executor, arguments.workers) as (executor, workers):
+            if arguments.repair:
+                _repair(directory, console)
+            with directory.open(workers, arguments.executor) as store:
+                if len(store):
+                    console.print(f"{len(store)} trials are there already in {directory.path}", highlight=False)
+                try:
+                    with ProgressDisplay(experiment, console, arguments.quiet, only) as display:
+                        plans = run_sweep(experiment, store, executor, workers, display, only)
+                finally:
+                    kept = len(store)
+                if len(only) < len(experiment.settings):
+                    directory.finish_session()
+                    _print_shard(plans, experiment, kept, directory.path, console)
+                    return EXIT_DONE
+                results = ExperimentResults.from_plans(experiment, plans, store.outcomes(), store.starts())
+        written = write_results(results, directory)
+        directory.finish_session()
+    except KeyboardInterrupt:
+        if kept is None:
+            raise
+        console.print(
+            f"interrupted: {kept} trials are kept in {directory.path}; the same command goes on from there",
+            highlight=False,
+        )
+        return EXIT_INTERRUPTED
+    except (TrialError, sqlite3.Error, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            raise  # nobody reads what is printed
+        complain("scale", f"{error}; {kept or 0} finished trials are kept in {directory.path}")
+        return EXIT_FAILED
     print_report(results, written, console)
     return EXIT_NOT_AS_ASKED if arguments.strict and results.complaints() else EXIT_DONE
+
+
+def shard_of(experiment: Experiment, shard: tuple[int, int]) -> list[Setting]:
+    """Every N-th setting, dealt from the largest dimension down, so that shards take about the same time."""
+    number, shards = shard
+    return sorted(experiment.settings, key=lambda setting: -setting.dim)[number - 1 :: shards]
+
+
+def _print_shard(
+    plans: Mapping[Setting, object], experiment: Experiment, kept: int, path: Path, console: Console
+) -> None:
+    console.print(
+        f"{len(plans)} of {len(experiment.settings)} searches are done: {kept} trials in {path};"
+        " join the shards with reengage merge, then run the same command without --shard on what comes of it",
+        highlight=False,
+    )
+
+
+def _repair(directory: RunDirectory, console: Console) -> None:
+    repair = directory.repair()
+    if repair is None:
+        console.print("nothing to repair", highlight=False)
+    else:
+        console.print(
+            f"repaired: {repair.trials} trials were saved; the damaged store is kept as {repair.damaged}",
+            highlight=False,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -28,10 +29,13 @@ class ProgressDisplay:
         experiment: what is run; names the curves.
         console: where to.
         quiet: show nothing.
+        only: the settings that are run; None: all of them.
     """
 
-    def __init__(self, experiment: Experiment, console: Console, quiet: bool = False) -> None:
-        self._settings = experiment.settings
+    def __init__(
+        self, experiment: Experiment, console: Console, quiet: bool = False, only: Sequence[Setting] | None = None
+    ) -> None:
+        self._settings = experiment.settings if only is None else only
         self._names = {p.setting: _name(experiment, c, p) for c in experiment.curves for p in c.points}
         self._console = console
         self._quiet = quiet
@@ -40,7 +44,7 @@ class ProgressDisplay:
         self._started = time.monotonic()
         self._last_line = self._started
         self._progress = Progress(
-            TextColumn("[progress.description]{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
             TaskProgressColumn(),
             TimeElapsedColumn(),

@@ -46,13 +46,14 @@ def _commit() -> dict[str, Any] | None:
         return None
 
 
-def describe_session(experiment: Experiment, workers: int) -> dict[str, Any]:
+def describe_session(experiment: Experiment, workers: int, executor: str) -> dict[str, Any]:
     """One session's entry in ``provenance.json``; a run that was resumed has several."""
     return {
         "started": utc_now(),
         "command": sys.argv[1:],
         "configuration": experiment.hash(),
         "seed": experiment.common("seed"),
+        "executor": executor,
         "workers": workers,
         "device": experiment.common("device"),
         "source": _commit(),

@@ -224,7 +224,8 @@ def print_report(results: ExperimentResults, written: Sequence[Path], console: C
                 highlight=False,
             )
         _print_unfinished(curve, console)
-    console.print(f"\n[bold]Verdict:[/bold] {results.verdict.sentence}\n", highlight=False)
+    console.print("\nVerdict:", style="bold", end=" ")
+    console.print(f"{results.verdict.sentence}\n", highlight=False)
     for path in written:
         console.print(f"  {path}", highlight=False, soft_wrap=True)
 

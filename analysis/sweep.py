@@ -2,15 +2,21 @@
 
 The driver asks the plans for their next batches, takes from the store what is there already, sends the rest
 to the executor and writes results as they come. Large dimensions go first, because they take longest.
+
+A worker that is killed takes nothing with it: what was under way runs again on fresh workers. Who was computing what
+is not known then, so a batch that was under way twice when a worker was lost runs alone the third time, and only a
+batch that loses its worker alone is blamed.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from collections import Counter
+from collections.abc import Callable, Collection
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from dataclasses import dataclass, field
 
+from analysis.executors import RenewableExecutor
 from analysis.experiment import Experiment
 from analysis.fixed_sizes import FixedSizes
 from analysis.search import ThresholdSearch
@@ -19,6 +25,9 @@ from analysis.store import Store
 from analysis.trial import Batch, TrialRow, run_batch
 
 __all__ = ["Plan", "SweepEvent", "TrialError", "run_sweep"]
+
+_MOST_LOSSES = 3
+"""Times that a batch may be under way when a worker is lost; the last time it is alone."""
 
 Plan = ThresholdSearch | FixedSizes
 """What asks for batches and takes in their results, round by round."""
@@ -30,9 +39,11 @@ class TrialError(RuntimeError):
     def __init__(self, batch: Batch, cause: Exception) -> None:
         setting = batch.setting
         reason = " ".join(str(cause).split())[:200]
-        if isinstance(cause, BrokenExecutor):
+        if isinstance(cause, BrokenExecutor) or type(cause).__name__ == "KilledWorker":  # the latter is Dask's
             # Most often the system ended a worker that asked for more memory than there is.
             reason = "a worker process was ended, perhaps for lack of memory: try fewer --workers"
+        elif isinstance(cause, CancelledError):
+            reason = "the executor dropped them; has its scheduler ended?"
         super().__init__(
             f"trials {batch.first_trial} to {batch.first_trial + batch.count - 1} of {setting.learner}, "
             f"{setting.method}, d = {setting.dim}, N = {batch.num_transitions} failed: {type(cause).__name__}: {reason}"
@@ -64,6 +75,10 @@ class _Round:
     def complete(self) -> bool:
         return len(self.results) == len(self.batches)
 
+    def record(self) -> None:
+        """Tell the plan, in the order of the batches."""
+        self.plan.record(self.batches, [self.results[i] for i in range(len(self.batches))])
+
 
 def run_sweep(
     experiment: Experiment,
@@ -71,16 +86,19 @@ def run_sweep(
     executor: Executor,
     workers: int,
     report: Callable[[SweepEvent], None] = lambda event: None,
+    only: Collection[Setting] | None = None,
 ) -> dict[Setting, Plan]:
     """Finish every plan of an experiment; what the store holds is not run again.
 
     Args:
         experiment: what to measure.
         store: where trials are kept; must belong to ``experiment``.
-        executor: where batches run. The result does not depend on it as long as its workers compute with one
-            arithmetic thread (threads change the order of floating-point sums).
+        executor: where batches run; a :class:`RenewableExecutor` is renewed when it has lost a worker. The result
+            does not depend on it as long as its workers compute with one arithmetic thread (threads change the order
+            of floating-point sums).
         workers: batches to keep in flight.
         report: called after every batch and every finished plan.
+        only: the settings to finish; None: all of them.
 
     Returns:
         The finished plan of each setting.
@@ -90,56 +108,116 @@ def run_sweep(
     """
     plans: dict[Setting, Plan] = {}
     for point in experiment.points:
-        if point.setting not in plans:
+        if point.setting not in plans and (only is None or point.setting in only):
             error = experiment.measure == "error"
             plans[point.setting] = FixedSizes(point.setting, point.sizes) if error else ThresholdSearch(point.setting)
-    order = {setting: number for number, setting in enumerate(plans)}
-    waiting: list[tuple[int, int, int, _Round]] = []
-    running: dict[Future[list[TrialRow]], tuple[_Round, int]] = {}
+    _Sweep(plans, store, executor, workers, report).run()
+    return plans
 
-    def advance(plan: Plan) -> None:
+
+class _Sweep:
+    """What is waiting, what is under way, and what has to be looked at twice; see :func:`run_sweep`."""
+
+    def __init__(
+        self,
+        plans: dict[Setting, Plan],
+        store: Store,
+        executor: Executor,
+        workers: int,
+        report: Callable[[SweepEvent], None],
+    ) -> None:
+        self._plans, self._store, self._executor, self._workers, self._report = plans, store, executor, workers, report
+        self._order = {setting: number for number, setting in enumerate(plans)}
+        self._waiting: list[tuple[int, int, int, _Round]] = []
+        self._alone: list[tuple[_Round, int]] = []
+        self._running: dict[Future[list[TrialRow]], tuple[_Round, int]] = {}
+        self._losses: Counter[Batch] = Counter()
+
+    def run(self) -> None:
+        """Until every plan has ended."""
+        for plan in self._plans.values():
+            self._advance(plan)
+        try:
+            while self._waiting or self._alone or self._running:
+                try:
+                    self._submit()
+                    done, _ = wait(self._running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        self._take_in(future)
+                except BrokenExecutor as error:
+                    self._recover(error)
+        except BaseException:
+            for future in self._running:
+                future.cancel()
+            raise
+
+    def _advance(self, plan: Plan) -> None:
         """Replay what the store knows; queue the first round that it does not."""
         while batches := plan.next_round():
             current = _Round(plan, batches)
             for i, batch in enumerate(batches):
-                rows = store.load(batch)
+                rows = self._store.load(batch)
                 if rows is not None:
                     current.results[i] = rows
-                    report(SweepEvent(plan, batch))
+                    self._report(SweepEvent(plan, batch))
             if not current.complete:
                 for i in range(len(batches)):
                     if i not in current.results:
-                        heapq.heappush(waiting, (-plan.setting.dim, order[plan.setting], i, current))
+                        self._queue(current, i)
                 return
-            plan.record(batches, [current.results[i] for i in range(len(batches))])
-        report(SweepEvent(plan, None))
+            current.record()
+        self._report(SweepEvent(plan, None))
 
-    for plan in plans.values():
-        advance(plan)
-    try:
-        while waiting or running:
-            while waiting and len(running) <= workers:
-                _, _, i, current = heapq.heappop(waiting)
-                running[executor.submit(run_batch, current.batches[i])] = (current, i)
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                current, i = running.pop(future)
-                rows = _result(future, current.batches[i])
-                store.save(current.batches[i], rows)
-                current.results[i] = rows
-                report(SweepEvent(current.plan, current.batches[i]))
-                if current.complete:
-                    current.plan.record(current.batches, [current.results[k] for k in range(len(current.batches))])
-                    advance(current.plan)
-    except BaseException:
-        for future in running:
-            future.cancel()
-        raise
-    return plans
+    def _queue(self, current: _Round, i: int) -> None:
+        setting = current.plan.setting
+        heapq.heappush(self._waiting, (-setting.dim, self._order[setting], i, current))
 
+    def _submit(self) -> None:
+        """Keep the workers busy; a suspect gets them to itself."""
+        while self._alone:
+            if self._running:
+                return
+            self._start(*self._alone[-1])
+            self._alone.pop()
+        while self._waiting and len(self._running) <= self._workers:
+            _, _, i, current = self._waiting[0]
+            self._start(current, i)
+            heapq.heappop(self._waiting)
 
-def _result(future: Future[list[TrialRow]], batch: Batch) -> list[TrialRow]:
-    try:
-        return future.result()
-    except Exception as error:  # whatever a learner may raise: what matters here is which trials did
-        raise TrialError(batch, error) from error
+    def _start(self, current: _Round, i: int) -> None:
+        self._running[self._executor.submit(run_batch, current.batches[i])] = (current, i)
+
+    def _take_in(self, future: Future[list[TrialRow]]) -> None:
+        """Store a batch's rows, and let its plan go on."""
+        current, i = self._running[future]
+        try:
+            rows = future.result()
+        except BrokenExecutor:
+            raise
+        except Exception as error:  # whatever a learner may raise: what matters here is which trials did
+            raise TrialError(current.batches[i], error) from error
+        del self._running[future]
+        self._store.save(current.batches[i], rows)
+        current.results[i] = rows
+        self._report(SweepEvent(current.plan, current.batches[i]))
+        if current.complete:
+            current.record()
+            self._advance(current.plan)
+
+    def _recover(self, error: BrokenExecutor) -> None:
+        """A worker was lost, and with it the pool: queue again what was under way, on a new pool."""
+        for future in [f for f in self._running if f.done() and not f.cancelled() and f.exception() is None]:
+            self._take_in(future)
+        lost, self._running = list(self._running.values()), {}
+        for current, i in lost:
+            batch = current.batches[i]
+            self._losses[batch] += 1
+            if self._losses[batch] == _MOST_LOSSES or not isinstance(self._executor, RenewableExecutor):
+                raise TrialError(batch, error) from error
+            if self._losses[batch] == _MOST_LOSSES - 1:
+                self._alone.append((current, i))
+            else:
+                self._queue(current, i)
+        if not isinstance(self._executor, RenewableExecutor):
+            raise error
+        self._executor.renew()

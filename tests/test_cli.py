@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +39,12 @@ BAD = [
     (["--group", "su"], "--group", "'su'"),
     (["--steps-per-goal", "0"], "--steps-per-goal", "0"),
     (["--workers", "0"], "--workers", "0"),
+    (["--executor", "threads", "--workers", "0"], "--workers", "0"),
+    (["--executor", "serial", "--workers", "2"], "--workers", "2"),
+    (["--executor", "dask://localhost:8786", "--workers", "0"], "--workers", "0"),
+    (["--executor", "cloud"], "--executor", "'cloud'"),
+    (["--executor", "dask://somewhere"], "--executor", "HOST:PORT"),
+    (["--executor", "dask://localhost:99999"], "--executor", "HOST:PORT"),
     (["--minibatch", "8"], "--optimizer", "'nesterov'"),
     (["--construction", "no-reward-gradient", "--discount", "0"], "--discount", "0"),
     (["--device", "abacus"], "--device", "'abacus'"),
@@ -214,7 +222,7 @@ def test_ctrl_c_before_anything_runs_is_one_line(
     for library in ("OMP", "OPENBLAS", "MKL"):
         monkeypatch.setenv(f"{library}_NUM_THREADS", "1")  # restored afterwards; the command sets them for its process
     monkeypatch.setattr("analysis.cli.main", interrupted)
-    assert command.main() == 130
+    assert command._run() == 130  # main() would leave this process
     assert capsys.readouterr().err == "interrupted before anything was run\n"
 
 
@@ -231,6 +239,20 @@ def test_a_failing_trial_is_no_bad_input_and_costs_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("reengage scale: error: trials 12 to 15 of ddpg, descent, d = 2, N = 5 failed: Arith")
     assert line.endswith(f"0 finished trials are kept in {tmp_path}")
+
+
+def test_a_full_disk_is_no_bad_input_and_costs_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*arguments: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cli_scale, "write_results", fail)
+    arguments = ["scale", "--dims", "2", "--learners", "reengage", "--out", str(tmp_path), "--executor", "serial"]
+    assert main([*arguments, "--quiet"]) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("reengage scale: error: [Errno 28] No space left on device; ")
+    assert re.search(r"; [1-9]\d* finished trials are kept in ", line)
 
 
 def test_a_preset_keeps_what_it_says_and_takes_what_is_about_precision() -> None:

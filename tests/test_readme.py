@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import re
 import runpy
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -31,7 +34,8 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=range(len(PYTHON)))
-def test_every_block_of_python_runs(code: str, tmp_path: Path) -> None:
+def test_every_block_of_python_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     script = tmp_path / "block.py"
     script.write_text(code)
     names = runpy.run_path(str(script))
@@ -48,6 +52,10 @@ def test_every_command_is_one(command: list[str]) -> None:
     if parsed.command == "check":
         assert find_claims([id for part in parsed.claims for id in part] or ["P1.1"])
         return
+    if parsed.command == "merge":
+        assert parsed.runs
+        assert parsed.out
+        return
     if arguments.get("show_preset"):
         assert preset_text(arguments["show_preset"])
         return
@@ -55,6 +63,19 @@ def test_every_command_is_one(command: list[str]) -> None:
         return  # the reader's own
     plain = make_experiment(_parser().parse_args(["scale"]))
     assert make_experiment(parsed).hash() != plain.hash()  # every example shows something
+
+
+def test_the_script_for_slurm_runs_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    (script,) = [code for language, code in BLOCKS if language == "py"]
+    cluster, client, run = MagicMock(), MagicMock(), MagicMock()
+    cluster.SLURMCluster.return_value.__enter__.return_value.scheduler_address = "tcp://10.0.0.1:8786"
+    monkeypatch.setitem(sys.modules, "dask_jobqueue", cluster)
+    monkeypatch.setitem(sys.modules, "distributed", client)
+    monkeypatch.setattr(subprocess, "run", run)
+    exec(compile(script, "README.md", "exec"), {})
+    ((command,), _) = run.call_args
+    parsed = _parser().parse_args(command[1:])
+    assert (command[0], parsed.dims, parsed.executor) == ("reengage", (64, 128), "dask://10.0.0.1:8786")
 
 
 @pytest.mark.parametrize("text", [code for language, code in BLOCKS if language == "toml"])

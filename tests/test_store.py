@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
+import random
+import re
 import sqlite3
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from analysis import store as store_module
 from analysis.experiment import compare_learners
+from analysis.salvage import table_rows
 from analysis.setting import ENGINE
-from analysis.store import Store, StoreError
+from analysis.store import PAGE_SIZE, Store, StoreDamagedError, StoreError, sound, whole_batches
 from analysis.trial import Batch, TrialRow
 
 EXPERIMENT = compare_learners((3,), ("ddpg", "reengage"))
@@ -110,7 +119,7 @@ def test_a_file_that_is_no_store_is_refused_and_nothing_changes(tmp_path: Path) 
     path = tmp_path / "s.sqlite"
     path.write_text("these are my notes, not a database\n" * 50)
     before = path.read_bytes()
-    with pytest.raises(StoreError, match="is not a usable store"):
+    with pytest.raises(StoreError, match=r"is damaged \(file is not a database\)"):
         Store(path, OWNER)
     assert path.read_bytes() == before
 
@@ -129,6 +138,10 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
     Store(path, OWNER).close()
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE meta SET value = '99' WHERE name = 'schema'")
+    with pytest.raises(StoreDamagedError, match="does not say"):  # a slip of the disk, as far as one can tell
+        Store(path, OWNER)
+    with connection:
+        connection.execute("DELETE FROM meta WHERE name = 'checksum'")  # schemas before 3 had none
     connection.close()
     with pytest.raises(StoreError, match="schema 99"):
         Store(path, OWNER)
@@ -182,5 +195,159 @@ def test_a_part_of_a_batch_is_damage(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("DELETE FROM trials WHERE trial = 1")
     connection.close()
-    with Store(path, OWNER) as store, pytest.raises(StoreError, match="a part of a batch"):
-        store.load(BATCH)
+    with pytest.raises(StoreDamagedError, match="a part of a batch"):
+        Store(path, OWNER)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("UPDATE trials SET loss = loss * (1 + 1e-15) WHERE trial = 0", "checksum of trial 0, N = 4, d = 3 is wrong"),
+        ("UPDATE trials SET success = 1", "checksum of trial 1, N = 4, d = 3 is wrong"),
+        ("UPDATE trials SET loss = 'x'", "checksum"),
+        ("UPDATE meta SET value = replace(value, 'ddpg', 'dppg')", "does not say which run"),
+        ("ALTER TABLE trials RENAME COLUMN steps TO stops", "tables are not those of a store"),
+        ("PRAGMA journal_mode=WAL", "journal mode"),
+        (
+            "PRAGMA writable_schema=ON; UPDATE sqlite_master SET sql = CAST(x'435245415445ff90' AS TEXT)"
+            " WHERE name = 'trials'",
+            "utf-8",
+        ),
+    ],
+)
+def test_a_change_that_sqlite_allows_is_damage_all_the_same(change: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    with Store(path, OWNER) as store:
+        store.save(BATCH, ROWS)
+    connection = sqlite3.connect(path)
+    for statement in change.split("; "):
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+    with pytest.raises(StoreDamagedError, match=said) as caught:
+        Store(path, OWNER)
+    assert "\n" not in str(caught.value)
+    assert "--repair" in str(caught.value)
+
+
+def test_a_full_disk_loses_the_batch_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    with Store(path, OWNER) as store:
+        store.save(BATCH, ROWS)
+        store._connection.execute(f"PRAGMA max_page_count={path.stat().st_size // PAGE_SIZE + 1}")
+
+        def fill() -> None:
+            for n in range(5, 100):
+                store.save(Batch(SETTING, n, first_trial=0, count=2), ROWS)
+
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            fill()
+        kept = len(store)
+        assert 2 < kept < 100
+    with Store(path, OWNER) as store:
+        assert len(store) == kept
+        assert store.load(BATCH) == ROWS
+
+
+# --- salvage -------------------------------------------------------------------------------------------------
+
+
+def many_rows(path: Path) -> list[tuple[Any, ...]]:
+    """A store of a few dozen pages, with numbers of every size; its rows as SQLite reads them."""
+    with Store(path, OWNER) as store:
+        for n in range(1, 120):
+            losses = [10.0 ** (n - 60), float(n * 1000), -0.0, None]
+            rows = [dataclasses.replace(ROWS[i % 2], trial=i, loss=loss) for i, loss in enumerate(losses)]
+            store.save(Batch(SETTING, n, first_trial=0, count=4), rows)
+    connection = sqlite3.connect(path)
+    rows = list(connection.execute("SELECT * FROM trials ORDER BY key"))
+    connection.close()
+    assert len(rows) == 4 * 119
+    return rows
+
+
+def test_salvage_reads_what_sqlite_reads(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    rows = many_rows(path)
+    found = {row[0]: row for row in table_rows(path.read_bytes(), PAGE_SIZE) if sound(row)}
+    assert [found[key] for key in sorted(found)] == rows
+
+
+def test_salvage_of_one_page_misses_what_was_on_it_only(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    rows = many_rows(path)
+    data = path.read_bytes()
+    whole = {row[0] for row in rows}
+    least = len(rows)
+    for page in range(len(data) // PAGE_SIZE):
+        damaged = bytearray(data)
+        damaged[page * PAGE_SIZE : (page + 1) * PAGE_SIZE] = random.Random(page).randbytes(PAGE_SIZE)
+        found = {row[0] for row in table_rows(bytes(damaged), PAGE_SIZE) if sound(row)}
+        assert found <= whole
+        least = min(least, len(found))
+    assert least >= len(rows) - PAGE_SIZE // 150  # a row takes more than 150 bytes
+    assert least < len(rows)
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_no_flipped_byte_goes_unnoticed_or_costs_more_than_its_page(data: st.DataObject) -> None:
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "s.sqlite"
+        path.write_bytes(pristine())
+        flipped = bytearray(pristine())
+        place = data.draw(st.integers(0, len(flipped) - 1))
+        flipped[place] ^= data.draw(st.integers(1, 255))
+        path.write_bytes(flipped)
+        before = path.read_bytes()
+        complaint: StoreError | None = None
+        try:
+            with Store(path, OWNER) as store:  # a byte that means nothing
+                assert {n: store.load(Batch(SETTING, n, 0, 4)) for n in range(1, 120)} == pristine_rows()
+        except StoreError as error:
+            complaint = error
+        if complaint is not None:
+            assert isinstance(complaint, StoreDamagedError)
+            assert "\n" not in str(complaint)
+            assert path.read_bytes() == before
+        found = whole_batches(row for row in table_rows(bytes(flipped), PAGE_SIZE) if sound(row))
+        assert len(found) >= 119 - PAGE_SIZE // (4 * 150) - 2
+
+
+@cache
+def pristine() -> bytes:
+    with TemporaryDirectory() as directory:
+        many_rows(Path(directory) / "s.sqlite")
+        return (Path(directory) / "s.sqlite").read_bytes()
+
+
+@cache
+def pristine_rows() -> dict[int, list[TrialRow] | None]:
+    with TemporaryDirectory() as directory:
+        (Path(directory) / "s.sqlite").write_bytes(pristine())
+        with Store(Path(directory) / "s.sqlite", OWNER) as store:
+            return {n: store.load(Batch(SETTING, n, 0, 4)) for n in range(1, 120)}
+
+
+def test_nothing_in_a_store_is_executed(tmp_path: Path) -> None:
+    # Pickled code, where text is expected: it stays text.
+    class Bomb:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "exploded",))
+
+    path = tmp_path / "s.sqlite"
+    with Store(path, OWNER) as store:
+        store.save(BATCH, ROWS)
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE trials SET outcome = ?", (pickle.dumps(Bomb()),))
+    connection.execute("UPDATE meta SET value = ? WHERE name = 'owner'", (pickle.dumps(Bomb()),))
+    connection.commit()
+    connection.close()
+    with pytest.raises(StoreDamagedError):
+        Store(path, OWNER)
+    list(table_rows(path.read_bytes(), PAGE_SIZE))
+    assert not (tmp_path / "exploded").exists()
+    sources = [*(Path(store_module.__file__).parent.glob("*.py"))]
+    assert len(sources) > 20
+    for source in sources:
+        assert not re.search(r"\b(pickle|marshal|shelve|torch\.load)\b", source.read_text(encoding="utf-8")), source

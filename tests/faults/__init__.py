@@ -1,0 +1,1 @@
+"""Faults injected into runs at random moments, and what is lost, doubled or wrong afterwards: nothing."""
