@@ -1,4 +1,4 @@
-"""Medians of times and of ratios, measured in one run: candidates take turns, so that a busy moment hits all of them."""
+"""Medians of times and ratios, measured in one run: candidates take turns, so that a busy moment hits all of them."""
 
 from __future__ import annotations
 

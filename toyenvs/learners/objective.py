@@ -251,7 +251,7 @@ def _pieces(batch_size: int, num_rows: int, width: int, device: torch.device) ->
     if num_rows * width <= _CACHED:
         size = _CACHED // max(1, num_rows * width)
         return tuple((slice(first, first + size), slice(None)) for first in range(0, batch_size, size))
-    size = _CACHED // width
+    size = max(1, _CACHED // width)
     return tuple(
         (slice(trial, trial + 1), slice(first, first + size))
         for trial in range(batch_size)
