@@ -161,6 +161,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(how, "optimizer", str, "NAME", f"Riemannian optimiser of a descent: {', '.join(OPTIMIZERS)}")
     add(how, "minibatch", int, "M", "transitions a step (default: the whole buffer)")
     add(how, "max_steps", int, "S", "budget of optimiser steps of one descent run")
+    add(how, "arithmetic", str, "A", "of descent: auto (mixed from d = 32 on), double, mixed: single precision first")
     add(how, "restarts", int, "R", "most starting points of a minimiser")
     add(how, "exploration", float, "X", "size of an online agent's exploration noise, relative to a unit action")
     add(how, "updates", int, "U", "descent steps of an online agent after each transition")

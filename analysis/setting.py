@@ -30,7 +30,10 @@ __all__ = ["METHODS", "ConfigError", "Setting", "canonical_json", "content_hash"
 
 _DEFAULT_OPTIMIZER = "nesterov"
 
-ENGINE = 3
+_MIXED_FROM = 32
+"""Dimension from which a pass in single precision is so much faster that finishing in double precision is worth it."""
+
+ENGINE = 4
 """Raised whenever the numbers that a setting leads to change; stores of another engine are refused."""
 
 MAX_SEED = 2**63 - 1
@@ -105,6 +108,8 @@ class Setting:
         optimizer: key of ``OPTIMIZERS``, for descent.
         minibatch: transitions a descent step; None for the whole buffer.
         max_steps: budget of optimiser steps for one descent run.
+        arithmetic: of descent: "double" precision, "mixed" (single precision most of the way, double to the end), or
+            "auto": mixed from d = 32 on, where it is faster.
         restarts: most starting points of a minimiser.
         exploration: size of an online agent's exploration noise, relative to a unit action.
         updates: descent steps of an online agent after each transition.
@@ -133,6 +138,7 @@ class Setting:
     optimizer: str = _DEFAULT_OPTIMIZER
     minibatch: int | None = None
     max_steps: int = 20_000
+    arithmetic: str = "auto"
     restarts: int = MinimiserSettings().restarts
     exploration: float = OnlineSettings().exploration
     updates: int = OnlineSettings().updates_per_transition
@@ -146,6 +152,7 @@ class Setting:
         _one_of("learner", self.learner, LEARNERS)
         _one_of("method", self.method, METHODS)
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
+        _one_of("arithmetic", self.arithmetic, {"auto": "", "double": "", "mixed": ""})
         _one_of("count", self.count, {"transitions": "", "episodes": ""})
         _whole("dim", self.dim, 2)
         if self.dim > MAX_DIM:
@@ -225,6 +232,8 @@ class Setting:
             raise ConfigError(
                 "dim", self.dim, f"the minimiser tries all of {self.group}; expected at most {LARGEST_LISTED}"
             )
+        if self.method != "descent" and self.arithmetic == "mixed":
+            raise ConfigError("arithmetic", self.arithmetic, f"it is about descent; {self.method} computes in double")
         if self.method not in ("descent", "online") and (self.optimizer, self.minibatch) != (_DEFAULT_OPTIMIZER, None):
             name = "optimizer" if self.minibatch is None else "minibatch"
             raise ConfigError(name, getattr(self, name), f"it is about descent; {self.method} does not use it")
@@ -259,7 +268,10 @@ class Setting:
 
     def make_learner(self) -> Learner:
         """The learner with this setting's descent."""
-        settings = DescentSettings(optimizer=self.optimizer, minibatch=self.minibatch, max_steps=self.max_steps)
+        mixed = self.arithmetic == "mixed" or (self.arithmetic == "auto" and self.dim >= _MIXED_FROM)
+        settings = DescentSettings(
+            optimizer=self.optimizer, minibatch=self.minibatch, max_steps=self.max_steps, mixed=mixed
+        )
         learner = LEARNERS[self.learner]
         own = {"alpha": self.alpha} if "alpha" in {f.name for f in fields(learner)} else {}
         return learner(settings=settings, **own)

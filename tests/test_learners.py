@@ -26,6 +26,7 @@ from toyenvs.learners import (
     TrainingResult,
     losses,
 )
+from toyenvs.learners import objective as objective_module
 from toyenvs.learners.objective import DifferentiatedObjective, ReducedObjective, make_objective
 from toyenvs.learners.optimizers import OPTIMIZERS, Optimizer
 from toyenvs.replay import Transitions, collect
@@ -145,6 +146,28 @@ def test_minibatches_of_both_objectives_are_the_loss_of_those_rows(
         assert objective.num_transitions == 6
         found = objective.loss_and_gradient(problem.online_param, problem.target_param, rows)
         torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("cached", [1, 7, 30, 10**9])
+def test_a_batch_in_pieces_has_the_losses_of_the_whole(cached: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = draw_problem(GradientFeedback(3, 0.9), "so", 3, 4, 7)
+    whole = make_objective(problem.construction, problem.transitions, 1.5, minibatch=False)
+    slow = DifferentiatedObjective(problem.construction, problem.transitions, 1.5)
+    monkeypatch.setattr(objective_module, "_CACHED", cached)
+    objective_module._pieces.cache_clear()
+    pieces = objective_module._pieces(4, 7, 3, torch.device("cpu"))
+    seen = torch.zeros(4, 7)
+    for trials, rows in pieces:
+        seen[trials, rows] += 1
+    assert bool((seen == 1).all())
+    assert len(pieces) == {1: 28, 7: 16, 30: 4, 10**9: 1}[cached]
+    for got, expected in zip(
+        whole.loss_and_gradient(problem.online_param, problem.target_param),
+        slow.loss_and_gradient(problem.online_param, problem.target_param),
+        strict=True,
+    ):
+        torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-10)
+    objective_module._pieces.cache_clear()
 
 
 def test_silent_transitions_are_left_out_of_the_work_but_not_of_the_mean() -> None:
@@ -296,6 +319,49 @@ def test_a_trial_without_budget_is_not_converged() -> None:
         assert result.outcome.tolist() == [Outcome.NOT_CONVERGED] * 4
         assert result.steps.tolist() == [budget] * 4
         assert bool(result.loss.isfinite().all())
+
+
+# --- mixed precision --------------------------------------------------------------------------------------
+
+
+@by_learner
+@pytest.mark.parametrize(("dim", "count"), [(3, 5), (6, 40), (12, 100)])
+def test_mixed_precision_ends_where_double_precision_does(learner: Learner, dim: int, count: int) -> None:
+    problem = draw_problem(GradientFeedback(dim, 0.9), "so", 11, 6, count)
+    double, mixed = (fit(learner, problem, mixed=choice) for choice in (False, True))
+    assert mixed.outcome.tolist() == double.outcome.tolist()
+    torch.testing.assert_close(mixed.param, double.param, rtol=0, atol=1e-4)
+    assert mixed.param.dtype == mixed.loss.dtype == torch.float64
+    gram = mixed.param.mT @ mixed.param
+    torch.testing.assert_close(gram, torch.eye(dim, dtype=torch.float64).expand_as(gram), rtol=0, atol=1e-13)
+
+
+def test_mixed_precision_calls_nothing_converged_that_double_precision_does_not() -> None:
+    problem = draw_problem(GradientFeedback(4, 0.9), "so", 10, 4, 9)
+    initial = losses.reengage_loss(
+        problem.construction, problem.online_param, problem.target_param, problem.transitions, alpha=1.0
+    )
+    # Far below what single precision resolves (its residuals stop at 1e-7, their squares at 1e-14).
+    result = fit(ReenGAGE(), problem, mixed=True, loss_tolerance=1e-24)
+    assert result.outcome.tolist() == [Outcome.CONVERGED] * 4
+    assert bool((result.loss <= 1e-24 * initial).all())
+    local = unreachable(GradientFeedback(3, 0.9))
+    assert fit(ReenGAGE(), local, mixed=True).outcome.tolist() == [Outcome.STATIONARY] * 3
+
+
+@pytest.mark.parametrize("reduced", [True, False])
+def test_what_single_precision_cannot_hold_is_learned_in_double_precision(reduced: bool) -> None:
+    problem = draw_problem(GradientFeedback(3, 0.9), "so", 10, 3, 9)
+    # Goals of length 1e25: losses of 1e50, beyond the 3e38 of single precision.
+    large = dataclasses.replace(
+        problem.transitions,
+        desired_goal=1e25 * problem.transitions.desired_goal,
+        reward=1e25 * problem.transitions.reward,
+    )
+    result = fit(DDPG(), dataclasses.replace(problem, transitions=large), mixed=True, reduced=reduced)
+    plain = fit(DDPG(), problem, reduced=reduced)
+    assert result.outcome.tolist() == plain.outcome.tolist()
+    torch.testing.assert_close(result.param, plain.param, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])

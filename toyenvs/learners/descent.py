@@ -18,7 +18,7 @@ The learner sees transitions, never U. It stops when it can see no reason to go 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -36,6 +36,10 @@ __all__ = ["DescentSettings", "Outcome", "TrainingResult", "train"]
 
 _CHECK_EVERY = 10
 """Steps between two looks at the stopping rules; finished trials leave the batch at a look."""
+
+_SINGLE_LOSS = 1e-11
+_SINGLE_STATIONARITY = 1e-4
+"""Where single precision stops: residuals of 3·10⁻⁶ of their first size still have a digit or two to lose."""
 
 _SMOOTHNESS_MINIBATCHES = 4
 
@@ -68,6 +72,8 @@ class DescentSettings:
         stationarity_tolerance: stationary where ‖∇loss‖ falls below this multiple of the loss: going one unit
             of length downhill would, to first order, change the loss by less than that fraction.
         reduced: use the construction's reduced residuals where it has them.
+        mixed: descend in single precision as far as it goes, and finish in double precision, in which alone a trial is
+            ever called converged or stationary. ``max_steps`` holds for each of the two.
     """
 
     optimizer: str = "nesterov"
@@ -77,6 +83,7 @@ class DescentSettings:
     loss_tolerance: float = 1e-12
     stationarity_tolerance: float = 1e-5
     reduced: bool = True
+    mixed: bool = False
 
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
@@ -156,7 +163,8 @@ def train(
     )
     best: TrainingResult | None = None
     for number, start in enumerate(hypothesis_class.starts(initial_param)):
-        result = _descend(hypothesis_class, objective, start, number, settings, minibatch_seed)
+        descend = _descend_mixed if settings.mixed else _descend
+        result = descend(hypothesis_class, objective, start, number, settings, minibatch_seed)
         best = result if best is None else _lower_loss(best, result)
     assert best is not None  # every class has a component
     return best
@@ -191,7 +199,7 @@ def _minibatches(
         yield from order[: num_transitions - num_transitions % size].split(size)
 
 
-def _descend(
+def _descend_mixed(
     hypothesis_class: HypothesisClass,
     objective: Objective,
     start: Float[Tensor, "b d d"],
@@ -199,7 +207,44 @@ def _descend(
     settings: DescentSettings,
     minibatch_seed: np.random.SeedSequence | None,
 ) -> TrainingResult:
-    """One descent run for each trial, from one starting point each."""
+    """As :func:`_descend`, most of the way in single precision."""
+    coarse = replace(
+        settings,
+        loss_tolerance=max(settings.loss_tolerance, _SINGLE_LOSS),
+        stationarity_tolerance=max(settings.stationarity_tolerance, _SINGLE_STATIONARITY),
+    )
+    single = _descend(
+        hypothesis_class, objective.to(torch.float32), start.float(), start_number, coarse, minibatch_seed
+    )
+    # What single precision could not compute, double precision does from the start.
+    lost = (single.outcome == int(Outcome.DIVERGED))[:, None, None]
+    reached = torch.where(lost, start, single.param.to(start.dtype))
+    initial_loss, _ = objective.loss_and_gradient(start, start)
+    finished = _descend(
+        hypothesis_class,
+        objective,
+        hypothesis_class.project(reached),
+        start_number,
+        settings,
+        minibatch_seed,
+        initial_loss,
+    )
+    return replace(finished, steps=single.steps + finished.steps)
+
+
+def _descend(
+    hypothesis_class: HypothesisClass,
+    objective: Objective,
+    start: Float[Tensor, "b d d"],
+    start_number: int,
+    settings: DescentSettings,
+    minibatch_seed: np.random.SeedSequence | None,
+    initial_loss: Float[Tensor, " b"] | None = None,
+) -> TrainingResult:
+    """One descent run for each trial, from one starting point each.
+
+    ``initial_loss`` is what ``loss_tolerance`` is relative to; by default the loss at the starting point.
+    """
     batch_size = start.shape[0]
     device = start.device
     final_param = start.clone()
@@ -214,7 +259,8 @@ def _descend(
         assert minibatch_seed is not None
         batches = _minibatches(objective.num_transitions, settings.minibatch, minibatch_seed, device)
     optimizer = _make_optimizer(hypothesis_class, objective, param, settings, minibatch_seed)
-    initial_loss, _ = objective.loss_and_gradient(param, target_param)
+    if initial_loss is None:
+        initial_loss, _ = objective.loss_and_gradient(param, target_param)
 
     def record(which: Tensor, outcome: Outcome, loss: Tensor, step: int) -> None:
         trials = active[which]

@@ -8,6 +8,7 @@ graph. That the two agree, in value and in gradient, is the paper's reduction; t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float, Int
@@ -20,6 +21,10 @@ from toyenvs.learners.losses import reengage_loss
 from toyenvs.replay import Transitions
 
 __all__ = ["DifferentiatedObjective", "Objective", "ReducedObjective", "make_objective"]
+
+
+_CACHED = 2**17
+"""Numbers of one array at a time: a few such arrays fit into the cache of a core."""
 
 
 class Objective(ABC):
@@ -49,6 +54,10 @@ class Objective(ABC):
     @abstractmethod
     def trials(self, keep: Tensor) -> Objective:
         """The objective of the trials where ``keep`` (B,) is true."""
+
+    @abstractmethod
+    def to(self, dtype: torch.dtype) -> Objective:
+        """The same losses in another floating-point type."""
 
 
 class DifferentiatedObjective(Objective):
@@ -84,6 +93,11 @@ class DifferentiatedObjective(Objective):
     @override
     def trials(self, keep: Tensor) -> DifferentiatedObjective:
         return DifferentiatedObjective(self.construction, self.transitions.trials(keep), self.alpha, self.value_weight)
+
+    @override
+    def to(self, dtype: torch.dtype) -> DifferentiatedObjective:
+        transitions = self.transitions.to(self.transitions.action.device, dtype)
+        return DifferentiatedObjective(self.construction, transitions, self.alpha, self.value_weight)
 
 
 class ReducedObjective(Objective):
@@ -160,19 +174,48 @@ class ReducedObjective(Objective):
             inputs, goals, responses, outputs = (x[:, rows] for x in (inputs, goals, responses, outputs))
             count = len(rows)
         goal_dim, dim = goals.shape[-1], param.shape[-1]
-        predictions = torch.bmm(inputs, param[:, :goal_dim].mT)
-        scalar = torch.linalg.vecdot(goals, predictions) - responses
-        loss = self.value_weight * scalar.square().sum(-1)
-        coefficients = (self.value_weight * scalar)[..., None] * goals
-        if self.alpha:
-            share = self.alpha / goal_dim
-            residual = predictions - outputs
-            loss = loss + share * residual.square().sum((-1, -2))
-            coefficients = torch.add(coefficients, residual, alpha=share)
-        gradient = torch.bmm(coefficients.mT, inputs)
+        visible = param[:, :goal_dim].mT
+        loss = param.new_zeros(len(param))
+        gradient = param.new_zeros((len(param), goal_dim, dim))
+        for trials, some in _pieces(*goals.shape, goals.device):
+            self._add_rows(
+                loss[trials],
+                gradient[trials],
+                visible[trials],
+                inputs[trials, some],
+                goals[trials, some],
+                responses[trials, some],
+                outputs[trials, some] if self.alpha else None,
+            )
         if goal_dim < dim:
             gradient = algebra.embed(gradient.mT, dim).mT
         return loss / count, gradient * (2 / count)
+
+    def _add_rows(
+        self,
+        loss: Float[Tensor, " b"],
+        gradient: Float[Tensor, "b k d"],
+        visible: Float[Tensor, "b d k"],
+        inputs: Float[Tensor, "b n d"],
+        goals: Float[Tensor, "b n k"],
+        responses: Float[Tensor, "b n"],
+        outputs: Float[Tensor, "b n k"] | None,
+    ) -> None:
+        """Add the sums over some rows of some trials to ``loss`` and to half of ``gradient``, with few arrays."""
+        predictions = torch.bmm(inputs, visible)
+        products = goals * predictions
+        scalar = products.sum(-1).sub_(responses)
+        loss.add_(torch.linalg.vecdot(scalar, scalar), alpha=self.value_weight)
+        if self.value_weight != 1:
+            scalar *= self.value_weight
+        coefficients = torch.mul(scalar[..., None], goals, out=products)
+        if outputs is not None:
+            share = self.alpha / goals.shape[-1]
+            residual = predictions.sub_(outputs)
+            flat = residual.flatten(-2)
+            loss.add_(torch.linalg.vecdot(flat, flat), alpha=share)
+            coefficients.add_(residual, alpha=share)
+        gradient.baddbmm_(coefficients.mT, inputs)
 
     @override
     def trials(self, keep: Tensor) -> ReducedObjective:
@@ -184,6 +227,36 @@ class ReducedObjective(Objective):
             self.num_transitions,
             self.value_weight,
         )
+
+    @override
+    def to(self, dtype: torch.dtype) -> ReducedObjective:
+        return ReducedObjective(
+            self.inputs.to(dtype),
+            self.outputs.to(dtype),
+            self.goals.to(dtype),
+            self.alpha,
+            self.num_transitions,
+            self.value_weight,
+        )
+
+
+@lru_cache(maxsize=256)
+def _pieces(batch_size: int, num_rows: int, width: int, device: torch.device) -> tuple[tuple[slice, slice], ...]:
+    """Parts of a batch of buffers that fit into a processor's cache: several trials, or some rows of one.
+
+    The arithmetic on N·d numbers between the two matrix products is bound by memory otherwise. Other devices take all.
+    """
+    if device.type != "cpu":
+        return ((slice(None), slice(None)),)
+    if num_rows * width <= _CACHED:
+        size = _CACHED // max(1, num_rows * width)
+        return tuple((slice(first, first + size), slice(None)) for first in range(0, batch_size, size))
+    size = max(1, _CACHED // width)
+    return tuple(
+        (slice(trial, trial + 1), slice(first, first + size))
+        for trial in range(batch_size)
+        for first in range(0, num_rows, size)
+    )
 
 
 def make_objective(

@@ -108,7 +108,9 @@ class Nesterov(Optimizer):
     @override
     def step(self, loss: Float[Tensor, " b"], gradient: Float[Tensor, "b d d"]) -> Float[Tensor, "b d d"]:
         velocity = torch.zeros_like(gradient) if self.velocity is None else self.velocity
-        overshot = (self.since_restart == 0) & (loss > self.previous_loss)
+        # By more than rounding: single precision would halve the step at every shallow place.
+        rounding = 8 * torch.finfo(loss.dtype).eps
+        overshot = (self.since_restart == 0) & (loss > (1 + rounding) * self.previous_loss)
         self.step_size = torch.where(overshot, self.step_size / 2, self.step_size)
         self.previous_loss = loss
         uphill = ((velocity * gradient).sum((-2, -1)) > 0) | overshot

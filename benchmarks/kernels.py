@@ -1,0 +1,188 @@
+"""Seconds a trial and step of DDPG's descent: ours against other ways to do the same.
+
+At each d one buffer of N = 1.15 (D + 1) transitions a trial, B trials:
+
+* ``ours``       :func:`toyenvs.learners.descent.train` on the whole batch, in double and in single precision;
+* ``geoopt``     (a) a loop over trials, geoopt's ``RiemannianAdam`` on its Stiefel manifold and the same loss [1];
+* ``autograd``   (b) ours with the loss differentiated automatically instead of reduced;
+* ``sb3``        (c) one update of Stable-Baselines3's DDPG on the registered environment, on a minibatch of N [2];
+* ``products``   (d) the two matrix products that a step cannot do without, in the same precision: the limit.
+
+One arithmetic thread each: trials are what runs in parallel.
+
+References:
+    [1] M. Kochurov, R. Karimov, S. Kozlukov, Geoopt: Riemannian optimization in PyTorch, arXiv:2005.02819.
+    [2] A. Raffin et al., Stable-Baselines3, JMLR 22(268), 2021.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import geoopt
+import gymnasium
+import numpy as np
+import torch
+from jaxtyping import Float
+from stable_baselines3 import DDPG, HerReplayBuffer
+from torch import Tensor
+
+import toyenvs  # noqa: F401  registers the environments
+from analysis.setting import Setting
+from benchmarks.timing import interleaved, median_ratio
+from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
+from toyenvs.learners.descent import DescentSettings, train
+from toyenvs.protocol import collect_buffers
+from toyenvs.replay import Transitions
+
+__all__ = ["KernelRow", "measure"]
+
+_STEPS = 40
+"""Descent steps that are timed together; the estimate of the curvature before them is not counted."""
+
+
+@dataclass(frozen=True)
+class KernelRow:
+    """Times at one d.
+
+    Attributes:
+        dim: d.
+        batch_size: B.
+        microseconds: a trial and step, by way.
+        times_geoopt: how many times as fast as (a).
+        times_autograd: as (b).
+        times_sb3: as (c).
+        share_of_limit: of the speed of the bare products (d), in double and in single precision.
+    """
+
+    dim: int
+    batch_size: int
+    microseconds: dict[str, float]
+    times_geoopt: float
+    times_autograd: float
+    times_sb3: float
+    share_of_limit: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class _Problem:
+    setting: Setting
+    transitions: Transitions
+    start: Float[Tensor, "b d d"]
+
+
+def _problem(dim: int, batch_size: int) -> _Problem:
+    setting = Setting(learner="ddpg", dim=dim)
+    group = setting.make_group()
+    count = int(1.15 * (dim * (dim - 1) // 2 + 1))
+    seeds = [np.random.SeedSequence((dim, trial)) for trial in range(batch_size)]
+    truth, start = (
+        torch.from_numpy(
+            np.stack([group.sample(dim, np.random.default_rng((dim, k, trial))) for trial in range(batch_size)])
+        )
+        for k in (1, 2)
+    )
+    return _Problem(setting, collect_buffers(setting.make_construction(), truth, seeds, count), start)
+
+
+def _ours(problem: _Problem, dtype: torch.dtype, *, reduced: bool) -> Callable[[int], object]:
+    """Descent by a given number of steps that no stopping rule ends."""
+    transitions, start = problem.transitions.to("cpu", dtype), problem.start.to(dtype)
+    construction, group = problem.setting.make_construction(), HYPOTHESIS_CLASSES["so"]
+
+    def run(steps: int) -> object:
+        settings = DescentSettings(max_steps=steps, loss_tolerance=0.0, stationarity_tolerance=0.0, reduced=reduced)
+        return train(construction, group, transitions, start, 0.0, settings)
+
+    return run
+
+
+def _geoopt(problem: _Problem, trials: int) -> Callable[[int], object]:
+    """The same loss for the first trials, one after the other."""
+    inputs = problem.transitions.action
+    moved = problem.transitions.next_observation - problem.transitions.observation
+    goals = problem.transitions.desired_goal
+    responses = (goals * moved).sum(-1)
+
+    def run(steps: int) -> object:
+        for trial in range(trials):
+            param = geoopt.ManifoldParameter(problem.start[trial].clone(), manifold=geoopt.Stiefel())
+            optimizer = geoopt.optim.RiemannianAdam([param], lr=1e-2)
+            for _ in range(steps):
+                optimizer.zero_grad()
+                predicted = (goals[trial] * (inputs[trial] @ param.mT)).sum(-1)
+                loss = (predicted - responses[trial]).square().mean()
+                loss.backward()
+                optimizer.step()
+        return None
+
+    return run
+
+
+def _sb3(dim: int, minibatch: int) -> Callable[[int], object]:
+    env = gymnasium.make("toyenvs/GradientFeedback-v0", dim=dim)
+    model = DDPG(
+        "MultiInputPolicy", env, replay_buffer_class=HerReplayBuffer, learning_starts=200, seed=0, train_freq=1000
+    )
+    model.learn(max(400, 2 * env.spec.max_episode_steps if env.spec and env.spec.max_episode_steps else 400))
+
+    def run(steps: int) -> object:
+        model.train(gradient_steps=steps, batch_size=minibatch)
+        return None
+
+    return run
+
+
+def _products(problem: _Problem, dtype: torch.dtype) -> Callable[[int], object]:
+    inputs, goals = problem.transitions.action.to(dtype), problem.transitions.desired_goal.to(dtype)
+    param = problem.start.to(dtype)
+
+    def run(steps: int) -> object:
+        for _ in range(steps):
+            predictions = torch.bmm(inputs, param.mT)
+            gradient = torch.bmm(goals.mT, inputs)
+        return predictions, gradient
+
+    return run
+
+
+def measure(dim: int, batch_size: int, rounds: int) -> KernelRow:
+    """Time all ways at one d.
+
+    Args:
+        dim: d.
+        batch_size: B, trials that run together.
+        rounds: how often each way is timed.
+    """
+    problem = _problem(dim, batch_size)
+    few = min(batch_size, 2)
+    runs = {
+        "ours": (_ours(problem, torch.float64, reduced=True), batch_size),
+        "ours, single": (_ours(problem, torch.float32, reduced=True), batch_size),
+        "autograd": (_ours(problem, torch.float64, reduced=False), batch_size),
+        "geoopt": (_geoopt(problem, few), few),
+        "sb3": (_sb3(dim, problem.transitions.num_transitions), 1),
+        "products": (_products(problem, torch.float64), batch_size),
+        "products, single": (_products(problem, torch.float32), batch_size),
+    }
+    short = {name: (lambda run=run: run(1)) for name, (run, _) in runs.items()}
+    long = {name: (lambda run=run: run(1 + _STEPS)) for name, (run, _) in runs.items()}
+    begin, end = interleaved(short, rounds), interleaved(long, rounds)
+    # What a run costs once, such as the curvature at the start, is in both.
+    step = {
+        name: [(b - a) / (_STEPS * trials) for a, b in zip(begin[name], end[name], strict=True)]
+        for name, (_, trials) in runs.items()
+    }
+    return KernelRow(
+        dim=dim,
+        batch_size=batch_size,
+        microseconds={name: 1e6 * float(np.median(times)) for name, times in step.items()},
+        times_geoopt=median_ratio(step["geoopt"], step["ours"]),
+        times_autograd=median_ratio(step["autograd"], step["ours"]),
+        times_sb3=median_ratio(step["sb3"], step["ours"]),
+        share_of_limit=(
+            median_ratio(step["products"], step["ours"]),
+            median_ratio(step["products, single"], step["ours, single"]),
+        ),
+    )
