@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: scale test test-slow test-faults mutants lint clean
+.PHONY: scale test test-slow test-faults bench mutants lint clean
 
 scale: $(STAMP)
 	$(BIN)/reengage scale --out runs/main
@@ -17,6 +17,11 @@ test-slow: $(STAMP)
 # Faults at random moments (killed, full, damaged, ...): what they cost has to be nothing (about ten minutes).
 test-faults: $(STAMP)
 	PYTHONPATH=tests $(BIN)/python -m faults
+
+# Speed, as ratios in one run (about ten minutes on a quiet machine).
+bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
+	$(BIN)/python -m benchmarks
 
 # The formulas changed in one place at a time: which claim notices which change (about half an hour on two cores).
 mutants: $(STAMP)

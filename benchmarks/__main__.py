@@ -1,0 +1,99 @@
+"""``make bench``: tables of medians and ratios, each measured in one run, and whether the bars are reached."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from collections.abc import Iterable
+
+import torch
+
+from benchmarks import environments, growth, kernels, search_cost
+
+BATCHES = {8: 200, 16: 100, 32: 50, 64: 8}
+"""d -> trials that run together."""
+
+TIMES_GEOOPT = {8: 100, 16: 50, 32: 20}
+SHARE_OF_LIMIT = {64: 0.5}
+SHARE_OF_GRID = 0.25
+"""The bars."""
+
+
+def _table(title: str, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    header = list(header)
+    print(f"\n**{title}**\n")
+    for cells in (header, ["---"] * len(header), *rows):
+        print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
+
+
+def _bar(value: float, least: float | None, form: str) -> str:
+    text = format(value, form)
+    return text if least is None else f"{text} ({'holds' if value >= least else 'FAILS'}: {format(least, form)})"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="how often everything is timed; medians are printed")
+    parser.add_argument("--growth-dims", default="8,16,32,64", help="d of the growth of a threshold's cost")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    print(f"{platform.machine()}, {platform.system()}, torch {torch.__version__}, one thread")
+
+    rows = [kernels.measure(dim, batch, arguments.rounds) for dim, batch in BATCHES.items()]
+    _table(
+        "Microseconds a trial and step of DDPG's descent",
+        ["d", "trials", *rows[0].microseconds, "(a) times geoopt", "(b) autograd", "(c) sb3", "(d) of limit", "single"],
+        [
+            [
+                row.dim,
+                row.batch_size,
+                *(f"{value:.3g}" for value in row.microseconds.values()),
+                _bar(row.times_geoopt, TIMES_GEOOPT.get(row.dim), ".0f"),
+                f"{row.times_autograd:.1f}",
+                f"{row.times_sb3:.0f}",
+                _bar(row.share_of_limit[0], SHARE_OF_LIMIT.get(row.dim), ".0%"),
+                f"{row.share_of_limit[1]:.0%}",
+            ]
+            for row in rows
+        ],
+    )
+
+    costs = [search_cost.measure(dim) for dim in (8, 16)]
+    _table(
+        "A threshold to ±5 %: search against grid",
+        ["d", "trials, search", "trials, grid", "share", "seconds, search", "seconds, grid"],
+        [
+            [
+                cost.dim,
+                *cost.trials,
+                f"{cost.trials[0] / cost.trials[1]:.2f}"
+                f" ({'holds' if cost.trials[0] <= SHARE_OF_GRID * cost.trials[1] else 'FAILS'}: {SHARE_OF_GRID})",
+                *(f"{seconds:.1f}" for seconds in cost.seconds),
+            ]
+            for cost in costs
+        ],
+    )
+
+    rates = [environments.measure(8, num_envs, arguments.rounds) for num_envs in (16, 256)]
+    _table(
+        "Environment steps a second",
+        ["d", "environments", "native", "SyncVectorEnv", "times"],
+        [
+            [rate.dim, rate.num_envs, f"{rate.native:.3g}", f"{rate.synchronous:.3g}", f"{rate.times:.0f}"]
+            for rate in rates
+        ],
+    )
+
+    idle = growth.measure(2, 12)
+    grown = [growth.measure(int(dim), 25) for dim in arguments.growth_dims.split(",")]
+    _table(
+        "One threshold, one core, 25 trials a point",
+        ["d", "seconds", "GiB"],
+        [[row.dim, f"{row.seconds:.1f}", f"{row.gibibytes:.2f}"] for row in grown],
+    )
+    print(f"\nseconds grow like d^{growth.exponent(grown, idle.seconds):.1f}; a pass alone like d^4")
+
+
+if __name__ == "__main__":
+    main()
