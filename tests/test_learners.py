@@ -26,6 +26,7 @@ from toyenvs.learners import (
     TrainingResult,
     losses,
 )
+from toyenvs.learners import descent as descent_module
 from toyenvs.learners import objective as objective_module
 from toyenvs.learners.objective import DifferentiatedObjective, ReducedObjective, make_objective
 from toyenvs.learners.optimizers import OPTIMIZERS, Optimizer
@@ -347,6 +348,20 @@ def test_mixed_precision_calls_nothing_converged_that_double_precision_does_not(
     assert bool((result.loss <= 1e-24 * initial).all())
     local = unreachable(GradientFeedback(3, 0.9))
     assert fit(ReenGAGE(), local, mixed=True).outcome.tolist() == [Outcome.STATIONARY] * 3
+
+
+def test_single_precision_gives_up_where_it_gets_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    # One scalar equation less than unknowns: a valley of zeros, along which single precision sees no gradient.
+    problem = draw_problem(GradientFeedback(6, 0.9), "so", 5, 8, 14)
+    monkeypatch.setattr(descent_module, "_SINGLE_LOSS", 1e-30)
+    given = fit(DDPG(), problem, mixed=True, max_steps=5000)
+    monkeypatch.setattr(descent_module, "_STALL_AFTER", 10**9)
+    never = fit(DDPG(), problem, mixed=True, max_steps=5000)
+    assert int(given.steps.sum()) < int(never.steps.sum())
+    double = fit(DDPG(), problem, max_steps=5000)
+    done = double.outcome != int(Outcome.NOT_CONVERGED)
+    assert int(done.sum()) >= 6
+    assert given.outcome[done].tolist() == double.outcome[done].tolist()
 
 
 @pytest.mark.parametrize("reduced", [True, False])

@@ -41,6 +41,9 @@ _SINGLE_LOSS = 1e-11
 _SINGLE_STATIONARITY = 1e-4
 """Where single precision stops: residuals of 3·10⁻⁶ of their first size still have a digit or two to lose."""
 
+_STALL_AFTER, _STALL = 1000, 0.01
+"""And where it gets no further: the gradient of a loss that is nearly 0 in a whole valley drowns in its rounding."""
+
 _SMOOTHNESS_MINIBATCHES = 4
 
 
@@ -214,7 +217,13 @@ def _descend_mixed(
         stationarity_tolerance=max(settings.stationarity_tolerance, _SINGLE_STATIONARITY),
     )
     single = _descend(
-        hypothesis_class, objective.to(torch.float32), start.float(), start_number, coarse, minibatch_seed
+        hypothesis_class,
+        objective.to(torch.float32),
+        start.float(),
+        start_number,
+        coarse,
+        minibatch_seed,
+        stall_after=_STALL_AFTER,
     )
     # What single precision could not compute, double precision does from the start.
     lost = (single.outcome == int(Outcome.DIVERGED))[:, None, None]
@@ -227,7 +236,7 @@ def _descend_mixed(
         start_number,
         settings,
         minibatch_seed,
-        initial_loss,
+        initial_loss=initial_loss,
     )
     return replace(finished, steps=single.steps + finished.steps)
 
@@ -239,11 +248,14 @@ def _descend(
     start_number: int,
     settings: DescentSettings,
     minibatch_seed: np.random.SeedSequence | None,
+    *,
     initial_loss: Float[Tensor, " b"] | None = None,
+    stall_after: int | None = None,
 ) -> TrainingResult:
     """One descent run for each trial, from one starting point each.
 
-    ``initial_loss`` is what ``loss_tolerance`` is relative to; by default the loss at the starting point.
+    ``initial_loss`` is what ``loss_tolerance`` is relative to; by default the loss at the starting point. With
+    ``stall_after`` a trial also ends, not converged, where that many steps have not lowered its loss by 1 %.
     """
     batch_size = start.shape[0]
     device = start.device
@@ -261,6 +273,7 @@ def _descend(
     optimizer = _make_optimizer(hypothesis_class, objective, param, settings, minibatch_seed)
     if initial_loss is None:
         initial_loss, _ = objective.loss_and_gradient(param, target_param)
+    marked_loss = torch.full_like(initial_loss, torch.inf)
 
     def record(which: Tensor, outcome: Outcome, loss: Tensor, step: int) -> None:
         trials = active[which]
@@ -289,12 +302,17 @@ def _descend(
             ):
                 record(which, outcome, loss, step)
             going = finite & ~converged & ~stationary
+            if stall_after is not None and step % stall_after == 0:
+                stalled = going & (loss > (1 - _STALL) * marked_loss)
+                record(stalled, Outcome.NOT_CONVERGED, loss, step)
+                going, marked_loss = going & ~stalled, loss
             if step == settings.max_steps:
                 record(going, Outcome.NOT_CONVERGED, loss, step)
                 break
             if not bool(going.all()):
                 active, param, target_param = active[going], param[going], target_param[going]
                 loss, gradient, initial_loss = loss[going], gradient[going], initial_loss[going]
+                marked_loss = marked_loss[going]
                 objective = objective.trials(going)
                 optimizer.trials(going)
                 if len(active) == 0:
