@@ -80,7 +80,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         option = error.argument.replace("_", "-")
         reason = str(error).split(": ", 1)[1]
-        where = f"{error.source}: {error.argument}" if error.source else f"argument --{option}"
+        where = (
+            f"{error.source}: {error.argument}"
+            if error.source
+            else f"argument {option if option.endswith('.toml') else '--' + option}"
+        )
         complain(arguments.command, f"{where}: {reason}")
         return EXIT_USAGE
     except (StoreError, sqlite3.Error) as error:

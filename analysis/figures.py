@@ -56,6 +56,9 @@ _RESOLUTION = 300
 _DODGE = 1.07
 """Factor in x between the censored marks of two curves, which may lie on the same point."""
 
+_ASIDE = 0.16
+"""The same on an axis of names, as a difference."""
+
 _NUDGE = 1.02
 """The same between all marks of neighbouring curves, where there are several of them."""
 
@@ -209,7 +212,9 @@ def draw_thresholds(
             style: dict[str, Any] = {"color": "0.6", "linewidth": 0.7, "linestyle": (0, (1, 1.5)), "zorder": 1}
         else:
             # Curves that share a prediction share a grey line.
-            shared = sum(1 for other in theory if tuple(map(float, other.counts)) == key) > 1
+            alike = [other for other in theory if tuple(map(float, other.counts)) == key]
+            named = [other for other in theory if line.label and other.label == line.label]
+            shared = max(len(alike), len(named)) > 1
             colour = "0.35" if shared else styles[line.series]["color"]
             style = {"color": colour, "linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 2}
         if key in drawn:
@@ -233,6 +238,7 @@ def draw_thresholds(
             styles[one.label],
             shift=1.0 if categories else _DODGE**middle,
             nudge=1.0 if len(series) <= _FEW or categories else _NUDGE**middle,
+            offset=_ASIDE * middle if categories and len(series) > 1 else 0.0,
             named=few,
             joined=one.joined and not categories,
         )
@@ -294,18 +300,26 @@ def _set_scales(ax: Axes, places: Sequence[float], categories: Sequence[str]) ->
 
 
 def _draw_series(
-    ax: Axes, series: Series, style: dict[str, Any], *, shift: float, nudge: float, named: bool, joined: bool
+    ax: Axes,
+    series: Series,
+    style: dict[str, Any],
+    *,
+    shift: float,
+    nudge: float,
+    offset: float,
+    named: bool,
+    joined: bool,
 ) -> None:
     """Marks, intervals, settled integers and perhaps the name.
 
-    ``shift`` moves censored marks apart in x, ``nudge`` the others.
+    ``shift`` moves censored marks apart in x, ``nudge`` the others, both as factors; ``offset`` moves all.
     """
     exact = [mark for mark in series.marks if not mark.censored]
     below = [mark.value - (mark.low if mark.low is not None else mark.value) for mark in exact]
     above = [(mark.high if mark.high is not None else mark.value) - mark.value for mark in exact]
     # Where the settled integer is known, an estimate inside the gap below it may lie outside a one-sided interval.
     ax.errorbar(
-        [mark.x * nudge for mark in exact],
+        [mark.x * nudge + offset for mark in exact],
         [mark.value for mark in exact],
         yerr=[[max(0.0, part) for part in below], [max(0.0, part) for part in above]],
         linestyle="-" if joined else "none",
@@ -319,7 +333,7 @@ def _draw_series(
     )
     settled = [(mark.x, mark.smallest_n) for mark in series.marks if mark.smallest_n is not None]
     ax.plot(
-        [x * nudge for x, _ in settled],
+        [x * nudge + offset for x, _ in settled],
         [smallest_n for _, smallest_n in settled],
         color=style["color"],
         marker="_",
@@ -333,7 +347,12 @@ def _draw_series(
         if head is not None:
             # An arrow head: the threshold lies beyond the mark, on the side that it points to.
             ax.plot(
-                [mark.x * shift], [mark.value], color=style["color"], marker=head, markerfacecolor="white", zorder=3
+                [mark.x * shift + offset],
+                [mark.value],
+                color=style["color"],
+                marker=head,
+                markerfacecolor="white",
+                zorder=3,
             )
     if exact and named:
         # Names stand to the lower right of the middle of their curve, where no line runs.

@@ -108,14 +108,14 @@ def load_preset(source: str | Path, *, full: bool = False, overrides: Mapping[st
             text = source.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise ConfigError("preset", str(source), f"it cannot be read ({reason})") from None
+            raise ConfigError("FILE.toml", str(source), f"it cannot be read ({reason})") from None
         name = source.stem
     else:
         text, name = preset_text(source), source
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError("preset", str(source), f"it is not valid TOML ({error})") from None
+        raise ConfigError("FILE.toml", str(source), f"it is not valid TOML ({error})") from None
     try:
         return make_experiment(name, table, full=full, overrides=overrides or {})
     except ConfigError as error:

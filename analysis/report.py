@@ -9,8 +9,9 @@ from typing import Any
 
 from rich.console import Console
 
-from analysis.experiment import Curve, Experiment
+from analysis.experiment import Experiment
 from analysis.figures import Mark, Series, TheoryLine, paper_style, save_figure, thresholds_figure
+from analysis.formula import Formula
 from analysis.results import CurveResults, ExperimentResults
 from analysis.run_directory import RunDirectory, to_json, write_atomically
 from analysis.tables import (
@@ -98,20 +99,26 @@ def _errors_summary(row: PointResult) -> dict[str, Any]:
     }
 
 
+_REJECTED = 0.01
+"""p-value of a test of fit below which the model is not to be quoted."""
+
+
 def _series(results: ExperimentResults, places: Mapping[Any, float]) -> list[Series]:
+    # Integers where every curve is about integers: one figure does not mix them with N₅₀.
+    integers = all(curve.curve.expectation.kind == "equal" for curve in results.curves)
     return [
         Series(
             curve.curve.label,
             curve.curve.learner,
-            tuple(_mark(curve.curve, row, places[row.point.x]) for row in curve.points),
+            tuple(_mark(row, places[row.point.x], integers) for row in curve.points),
             joined=curve.curve.expectation.kind != "equal",
         )
         for curve in results.curves
     ]
 
 
-def _mark(curve: Curve, row: PointResult, x: float) -> Mark:
-    """N₅₀ with its interval; where an integer is expected and settled, that integer."""
+def _mark(row: PointResult, x: float, integers: bool) -> Mark:
+    """N₅₀ with its interval, or the least N where that is wanted and settled."""
     if row.errors:
         last = row.errors[-1]
         n = last.num_transitions
@@ -122,7 +129,7 @@ def _mark(curve: Curve, row: PointResult, x: float) -> Mark:
     threshold = row.threshold
     assert threshold is not None
     settled = threshold.smallest_n if threshold.settled else None
-    if settled is not None and curve.expectation.kind == "equal":
+    if settled is not None and integers:
         return Mark(x, settled, None, None)
     return Mark(x, threshold.n50, threshold.n50_low, threshold.n50_high, threshold.censored, settled)
 
@@ -132,6 +139,8 @@ def _theory_lines(experiment: Experiment, places: Mapping[Any, float]) -> list[T
     lines = []
     for curve in experiment.curves:
         label = "" if curve.prediction_label is None else f"${curve.prediction_label}$"
+        if not label and isinstance(curve.formula, Formula):
+            label = curve.formula.text  # a user's own, as it was written
         if experiment.x == "dim" and curve.formula is not None:
             dims = [point.setting.dim for point in curve.points]
             known = [(float(dim), curve.predict(dim)) for dim in range(min(dims), max(dims) + 1)]
@@ -247,6 +256,8 @@ def _growth_lines(results: CurveResults) -> list[str]:
     if joint is not None:
         low, high = ("…" if end is None else f"{end:.2f}" for end in (joint.exponent_low, joint.exponent_high))
         fit = "" if joint.lack_of_fit is None else f"; lack of fit: p = {joint.lack_of_fit:.3f}"
+        if joint.lack_of_fit is not None and joint.lack_of_fit < _REJECTED:
+            fit += ", so that the counts reject this model and its interval means little"
         lines.append(f"  one model of all counts: exponent {joint.exponent:.2f} [{low}, {high}]{fit}")
     approach = results.approach
     if approach is not None:

@@ -135,7 +135,7 @@ def judge(curve: Curve, points: Sequence[PointResult], scaling: Scaling | None) 
         return _judge_at_most(curve, points)
     if kind == "order":
         return _judge_order(curve, points, scaling)
-    return Verdict("not judged", f"{curve.label}: {against_theory(points)}.")
+    return Verdict("not judged", f"{curve.label} (not judged): {against_theory(points)}.")
 
 
 def against_theory(points: Sequence[PointResult]) -> str:

@@ -67,7 +67,7 @@ BAD = [
     (["--full"], "--full", "True"),
     (["--full", "--dims", "2,3"], "--full", "True"),
     (["--show-preset", "nothing"], "--preset", "'nothing'"),
-    (["nowhere.toml"], "--preset", "'nowhere.toml'"),
+    (["nowhere.toml"], "FILE.toml", "'nowhere.toml'"),
     (["a.toml", "b.toml"], "b.toml", "b.toml"),
 ]
 

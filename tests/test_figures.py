@@ -156,11 +156,11 @@ def test_an_axis_of_categories_has_their_names_and_no_curves() -> None:
     marks = [line for line in ax.get_lines() if line.get_marker() in ("o", "s")]
     # Nothing lies between two classes: neither measured values nor predictions are joined.
     assert all(line.get_linestyle() == "None" for line in ax.get_lines())
-    assert sorted((float(x), float(y)) for line in marks for x, y in zip(*line.get_data(), strict=True)) == [
-        (1.0, 2.0),
-        (1.0, 3.0),
-        (2.0, 3.0),
-        (2.0, 4.0),
+    assert sorted((round(float(x), 6), float(y)) for line in marks for x, y in zip(*line.get_data(), strict=True)) == [
+        (0.92, 2.0),  # side by side, so that equal values do not hide each other
+        (1.08, 3.0),
+        (1.92, 3.0),
+        (2.08, 4.0),
     ]
     dashes = [line for line in ax.get_lines() if line.get_marker() == "_" and len(line.get_xdata())]
     assert [tuple(dashes[0].get_ydata())] == [(2, 30)]

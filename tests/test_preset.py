@@ -25,6 +25,7 @@ from proofs_check.identifiability import (
     projected_threshold,
     relabelled_threshold,
     rotation_dimension,
+    shared_goals_threshold,
 )
 
 
@@ -69,10 +70,18 @@ def noise(s: Setting) -> float:
     return degrees * 2 * variance * sigma**2
 
 
+def relabelling(s: Setting) -> float | None:
+    if s.learner != "ddpg":
+        return s.dim - 1
+    if s.goals == "shared":
+        return shared_goals_threshold(s.group, s.dim, s.relabels)
+    return relabelled_threshold(s.group, s.dim, s.relabels)
+
+
 ORACLES: dict[str, Callable[[Setting], float | None]] = {
     "propositions": plain,
     "groups": plain,
-    "relabelling": lambda s: relabelled_threshold(s.group, s.dim, s.relabels) if s.learner == "ddpg" else s.dim - 1,
+    "relabelling": relabelling,
     "episodes": lambda s: (
         episodes_threshold(s.group, s.dim, s.steps_per_goal)
         if s.learner == "ddpg"
@@ -271,7 +280,7 @@ def test_a_malformed_table_is_one_line(table: dict[str, Any], argument: str) -> 
 def refused(path: Path, *pieces: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_preset(path)
-    assert caught.value.argument == "preset"
+    assert caught.value.argument == "FILE.toml"
     assert "\n" not in str(caught.value)
     for piece in (str(path), *pieces):
         assert piece in str(caught.value)
