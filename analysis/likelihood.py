@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 from jaxtyping import Float
@@ -117,8 +117,15 @@ def profile_log_likelihood(
 def plausible_strays(counts: Counts) -> tuple[tuple[float, float], ...]:
     """The pairs of ``STRAYS`` that can matter for these counts: (0, 0) and all that a coarse look does not rule out."""
     log_n = counts.log_num_transitions
-    # One place in each gap between tested N, and one beyond them on either side.
-    x = np.concatenate([[log_n[0] - 1.0], 0.5 * (log_n[1:] + log_n[:-1]), [log_n[-1] + 1.0]])
+    # One place in each gap between tested N, one beyond them on either side, and many where success passes 1/2: what
+    # all pairs have in common is narrow there, and missing it would leave the choice among them to chance.
+    above = counts.fractions >= 0.5
+    first, last = (
+        (int(np.argmax(above)), len(above) - int(np.argmin(above[::-1]))) if 0 < sum(above) < len(above) else (0, 0)
+    )
+    parts = np.arange(1, 10 * 4 ** extra_refinements(counts)) / (10 * 4 ** extra_refinements(counts))
+    dense = [a + (b - a) * parts for a, b in pairwise(log_n[max(0, first - 2) : last + 1])]
+    x = np.concatenate([[log_n[0] - 1.0], 0.5 * (log_n[1:] + log_n[:-1]), *dense, [log_n[-1] + 1.0]])
     tops = np.max(stray_profile(counts, x, STRAYS)[0], axis=0)
     return tuple(
         pair for pair, top in zip(STRAYS, tops, strict=True) if pair == (0.0, 0.0) or top >= np.max(tops) - _HOPELESS

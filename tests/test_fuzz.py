@@ -135,6 +135,7 @@ OPTIONS: dict[str, st.SearchStrategy[str] | None] = {
     "--count": names(["transitions", "episodes"]),
     "--method": names(METHODS),
     "--optimizer": names(OPTIMIZERS),
+    "--arithmetic": names(["auto", "double", "mixed"]),
     "--device": names(["cpu", "cuda", "cuda:99", "meta", "mps", "cpu:0", "xla", "cuda:-1"]),
     "--out": PATHS,
     "--executor": EXECUTORS,

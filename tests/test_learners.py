@@ -27,7 +27,7 @@ from toyenvs.learners import (
     losses,
 )
 from toyenvs.learners import descent as descent_module
-from toyenvs.learners import objective as objective_module
+from toyenvs.learners import pieces as pieces_module
 from toyenvs.learners.objective import DifferentiatedObjective, ReducedObjective, make_objective
 from toyenvs.learners.optimizers import OPTIMIZERS, Optimizer
 from toyenvs.replay import Transitions, collect
@@ -154,21 +154,21 @@ def test_a_batch_in_pieces_has_the_losses_of_the_whole(cached: int, monkeypatch:
     problem = draw_problem(GradientFeedback(3, 0.9), "so", 3, 4, 7)
     whole = make_objective(problem.construction, problem.transitions, 1.5, minibatch=False)
     slow = DifferentiatedObjective(problem.construction, problem.transitions, 1.5)
-    monkeypatch.setattr(objective_module, "_CACHED", cached)
-    objective_module._pieces.cache_clear()
-    pieces = objective_module._pieces(4, 7, 3, torch.device("cpu"))
+    monkeypatch.setattr(pieces_module, "CACHED", cached)
+    pieces_module.pieces.cache_clear()
+    parts = pieces_module.pieces(4, 7, 3, torch.device("cpu"))
     seen = torch.zeros(4, 7)
-    for trials, rows in pieces:
+    for trials, rows in parts:
         seen[trials, rows] += 1
     assert bool((seen == 1).all())
-    assert len(pieces) == {1: 28, 7: 16, 30: 4, 10**9: 1}[cached]
+    assert len(parts) == {1: 28, 7: 16, 30: 4, 10**9: 1}[cached]
     for got, expected in zip(
         whole.loss_and_gradient(problem.online_param, problem.target_param),
         slow.loss_and_gradient(problem.online_param, problem.target_param),
         strict=True,
     ):
         torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-10)
-    objective_module._pieces.cache_clear()
+    pieces_module.pieces.cache_clear()
 
 
 def test_silent_transitions_are_left_out_of_the_work_but_not_of_the_mean() -> None:

