@@ -176,7 +176,7 @@ def test_every_option_of_a_setting_is_fuzzed() -> None:
     assert {f.name for f in fields(Setting)} - {"dim", "learner"} <= ours
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(command_lines(OPTIONS))
 def test_any_command_line_of_scale_is_taken_or_costs_one_line(arguments: list[str]) -> None:
     with playground() as directory:
