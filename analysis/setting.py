@@ -321,12 +321,17 @@ def _real(argument: str, value: object, holds: Any, allowed: str) -> None:
         raise ConfigError(argument, value, f"expected a number with {allowed}")
 
 
+def _device(name: object) -> None:
+    # A file may hold anything, also what cannot be hashed.
+    if not (isinstance(name, str) and _computes(name)):
+        raise ConfigError("device", name, "expected a torch device that this machine has, such as cpu")
+
+
 @cache
-def _device(name: str) -> None:
+def _computes(name: str) -> bool:
+    """Whether a device of that name does what learners need: some cannot, some not in double precision."""
     try:
         identity = torch.eye(2, dtype=torch.float64).to(torch.device(name))
-        works = float(torch.linalg.svd(identity)[1].sum()) == 2.0  # some devices cannot compute, some not in float64
+        return float(torch.linalg.svd(identity)[1].sum()) == 2.0
     except (RuntimeError, AssertionError, ValueError, TypeError, NotImplementedError):
-        works = False
-    if not works:
-        raise ConfigError("device", name, "expected a torch device that this machine has, such as cpu")
+        return False

@@ -9,10 +9,12 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import SyncVectorEnv
 
-import toyenvs  # noqa: F401  registers the environments
+import toyenvs
 from benchmarks.timing import interleaved, median_ratio
 
 __all__ = ["StepRate", "measure"]
+
+gymnasium.register_envs(toyenvs)
 
 _ID = "toyenvs/GradientFeedback-v0"
 _STEPS = 50

@@ -28,7 +28,7 @@ from jaxtyping import Float
 from stable_baselines3 import DDPG, HerReplayBuffer
 from torch import Tensor
 
-import toyenvs  # noqa: F401  registers the environments
+import toyenvs
 from analysis.setting import Setting
 from benchmarks.timing import interleaved, median_ratio
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
@@ -37,6 +37,8 @@ from toyenvs.protocol import collect_buffers
 from toyenvs.replay import Transitions
 
 __all__ = ["KernelRow", "measure"]
+
+gymnasium.register_envs(toyenvs)
 
 _STEPS = 40
 """Descent steps that are timed together; the estimate of the curvature before them is not counted."""

@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 
-__all__ = ["interleaved"]
+__all__ = ["interleaved", "median_ratio"]
 
 
 def interleaved(

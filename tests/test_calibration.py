@@ -19,7 +19,7 @@ def test_half_of_the_trials_succeed_at_the_truth(scenario: Scenario) -> None:
 @pytest.mark.parametrize("simulate", [fixed_interval, joint_interval])
 def test_intervals_cover(simulate: object) -> None:
     assert callable(simulate)
-    intervals = [simulate(scenario, dataset) for scenario in SCENARIOS for dataset in range(8)]
+    intervals = [simulate(scenario, dataset) for scenario in SCENARIOS for dataset in range(12)]
     # With coverage 95 % in each scenario fewer have probability 1e-4; more than 95 % is no failure here.
     assert sum(interval.covers for interval in intervals) >= binom.ppf(1e-4, len(intervals), 0.95)
 

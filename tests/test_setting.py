@@ -41,6 +41,8 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"alpha": True}, "alpha", "True"),
     ({"device": "meta"}, "device", "'meta'"),
     ({"device": "quantum"}, "device", "'quantum'"),
+    ({"device": {"dim": 2}}, "device", "{'dim': 2}"),
+    ({"device": ["cpu"]}, "device", "['cpu']"),
     ({"precision": 0.0}, "precision", "0.0"),
     ({"steps_per_goal": 0}, "steps_per_goal", "0"),
     ({"relabels": 0}, "relabels", "0"),

@@ -278,8 +278,10 @@ def wait_for_trials(store: Path) -> None:
     raise AssertionError("no trial was stored within a minute")
 
 
-def test_an_interrupted_command_goes_on_where_it_stopped(undisturbed_command: Path, tmp_path: Path) -> None:
-    """Real workers and every file; killed and terminated drivers are among the faults of tests/faults."""
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_killed_command_goes_on_where_it_stopped(
+    signal_number: int, undisturbed_command: Path, tmp_path: Path
+) -> None:
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     killed = tmp_path / "killed"
     with subprocess.Popen(
@@ -294,13 +296,16 @@ def test_an_interrupted_command_goes_on_where_it_stopped(undisturbed_command: Pa
         assert driver.stdout is not None
         assert driver.stderr is not None
         wait_for_trials(killed / "sweep.sqlite")
-        driver.send_signal(signal.SIGINT)
+        driver.send_signal(signal_number)
         rest, complaints = driver.stdout.read(), driver.stderr.read()
         code = driver.wait(timeout=60)
     assert not (killed / "thresholds.csv").exists()
-    assert code == 130
-    assert complaints == ""
-    assert "the same command goes on from there" in rest
+    if signal_number == signal.SIGKILL:
+        assert code == -signal.SIGKILL
+    else:
+        assert code == 130
+        assert complaints == ""
+        assert "the same command goes on from there" in rest
     again = subprocess.run(command(killed), check=True, capture_output=True, text=True, env=environment)
     assert "trials are there already" in again.stdout
     for name in ("thresholds.csv", "scaling.csv", "summary.json", "table.tex", "figures/complexity.pdf"):
