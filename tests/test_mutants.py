@@ -56,7 +56,8 @@ def test_every_mutant_is_another_program() -> None:
     assert len(sources) == len(mutants())
     assert len({mutant.key for mutant in mutants()}) == len(mutants())
     for module in TARGETS:
-        real = ast.unparse(ast.parse((ROOT / (module.replace(".", "/") + ".py")).read_text(encoding="utf-8")))
+        statements = ast.parse((ROOT / (module.replace(".", "/") + ".py")).read_text(encoding="utf-8")).body
+        real = "\n".join(ast.unparse(statement) for statement in statements)
         assert all(real not in mutant.source for mutant in mutants() if mutant.module == module)
 
 
@@ -86,13 +87,14 @@ def run_in_a_fresh_process(chosen: Sequence[Mutant]) -> dict[str, str]:
         "from mutants.examining import outcomes_of\n"
         "from mutants.making import all_mutants\n"
         "wanted = set(sys.stdin.read().split(chr(0)))\n"
-        "chosen = [m for m in all_mutants() if m.key in wanted]\n"
+        "modules = sys.argv[1:]\n"
+        "chosen = [m for m in all_mutants(modules) if m.key in wanted]\n"
         "for m, o in zip(chosen, outcomes_of(chosen, 1)):\n"
         "    print(m.key, o.caught_by, o.how, sep=chr(0))\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT)])}
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", program, *sorted({mutant.module for mutant in chosen}, key=list(TARGETS).index)],
         input="\0".join(mutant.key for mutant in chosen),
         capture_output=True,
         text=True,

@@ -144,7 +144,7 @@ class _Replace(ast.NodeTransformer):
 _Formula = tuple[str, ast.AST, set[str]]
 
 
-def _formulas(tree: ast.Module, claims_only: bool) -> Iterator[_Formula]:
+def _formulas(statement: ast.stmt, claims_only: bool) -> Iterator[_Formula]:
     """The expressions that are formulas: place, node, and the arguments of the function around it."""
 
     def visit(
@@ -182,43 +182,34 @@ def _formulas(tree: ast.Module, claims_only: bool) -> Iterator[_Formula]:
         for child in children:
             yield from visit(child, place, names, wanted)
 
-    for statement in tree.body:
-        yield from visit(statement, (), set(), not claims_only)
+    yield from visit(statement, (), set(), not claims_only)
 
 
 def mutants_of(module: str) -> list[Mutant]:
     """Every mutant of a module, in the order of its source."""
-    path = ROOT / (module.replace(".", "/") + ".py")
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    statements = ast.parse((ROOT / (module.replace(".", "/") + ".py")).read_text(encoding="utf-8")).body
+    texts = [ast.unparse(statement) for statement in statements]
     found: dict[str, Mutant] = {}
-    for place, node, names in list(_formulas(tree, module in CLAIM_MODULES)):
-        for kind, new in _alternatives(node, names):
-            if ast.unparse(new) == ast.unparse(node):
-                continue  # equal arguments, swapped
-            if kind == "stopped gradient" and module in CLAIM_MODULES:
-                continue  # symbols have no gradients to stop
-            changed = ast.fix_missing_locations(_Replace(node, copy.deepcopy(new)).visit(_copy_around(tree, node)))
-            mutant = Mutant(
-                module,
-                place,
-                getattr(node, "lineno", 0),
-                kind,
-                ast.unparse(node),
-                ast.unparse(new),
-                ast.unparse(changed) + _STOPPED,
-            )
-            found.setdefault(mutant.source, mutant)
+    for i, statement in enumerate(statements):
+        for place, node, names in list(_formulas(statement, module in CLAIM_MODULES)):
+            for kind, new in _alternatives(node, names):
+                before, after = ast.unparse(node), ast.unparse(new)
+                if after == before:
+                    continue  # equal arguments, swapped
+                if kind == "stopped gradient" and module in CLAIM_MODULES:
+                    continue  # symbols have no gradients to stop
+                # Only the statement around the change is copied and written anew: that is what takes the time.
+                copied = copy.deepcopy(statement, {id(node): node})  # which still holds the very node
+                changed = ast.fix_missing_locations(_Replace(node, copy.deepcopy(new)).visit(copied))
+                source = "\n".join([*texts[:i], ast.unparse(changed), *texts[i + 1 :], _STOPPED])
+                mutant = Mutant(module, place, getattr(node, "lineno", 0), kind, before, after, source)
+                found.setdefault(mutant.source, mutant)
     counts: Counter[str] = Counter()
     numbered = []
     for mutant in found.values():
         counts[mutant.key] += 1
         numbered.append(replace(mutant, occurrence=counts[mutant.key]))
     return numbered
-
-
-def _copy_around(tree: ast.Module, kept: ast.AST) -> ast.Module:
-    """A copy of a tree that still holds the very node ``kept``."""
-    return copy.deepcopy(tree, {id(kept): kept})
 
 
 def all_mutants(modules: Sequence[str] = tuple(TARGETS)) -> list[Mutant]:
