@@ -45,8 +45,6 @@ _LOG_2 = math.log(2.0)
 _STEEPEST = 300.0
 """|η| beyond which a curve is at its asymptotes: exp(2·300) is still a number."""
 
-_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
-
 
 def success_probability(
     num_transitions: FloatArray, n50: float, slope: float, strays: tuple[float, float] = (0.0, 0.0)
