@@ -8,7 +8,7 @@ beginning of the same buffer at the same trial index (common random numbers), in
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,10 +22,15 @@ from toyenvs.learners.online import OnlineSettings, run_online
 from toyenvs.protocol import collect_buffers
 from toyenvs.regret import mean_regret, uniform_regret
 
-__all__ = ["Batch", "TrialRow", "run_batch"]
+__all__ = ["LARGEST_ARRAY", "Batch", "TrialRow", "parts_of", "run_batch"]
 
 _PARAMETER, _BUFFER, _START, _MINIBATCH = range(4)
 """Streams of randomness."""
+
+LARGEST_ARRAY = 2**26
+"""Numbers in the largest array of the trials that run together, half a gigabyte of them: learning takes some five such
+arrays, on a processor or on another device. Larger batches run in parts. It is a constant, not what happens to be
+free, because results may depend on the machine in nothing."""
 
 _STAYS = 0.5
 """An online policy has to stay ε-optimal for this share of the N transitions that it took."""
@@ -123,10 +128,23 @@ class _Trials:
 
 
 def run_batch(batch: Batch) -> list[TrialRow]:
-    """Draw, collect, learn and judge every trial of a batch."""
-    if batch.setting.method == "online":
-        return _run_online(_Trials(batch))
-    return _run_offline(_Trials(batch))
+    """Draw, collect, learn and judge every trial of a batch, in parts if it is too large for one."""
+    run = _run_online if batch.setting.method == "online" else _run_offline
+    return [row for part in parts_of(batch) for row in run(_Trials(part))]
+
+
+def parts_of(batch: Batch) -> list[Batch]:
+    """The batch as batches whose arrays have at most ``LARGEST_ARRAY`` numbers, or one trial if that has more."""
+    setting = batch.setting
+    rows = batch.num_transitions * setting.unit * setting.relabels
+    # Second-order methods hold the derivative of every row in every direction of the manifold.
+    second_order = setting.method not in ("descent", "online")
+    width = setting.make_group().dimension(setting.dim) if second_order else setting.dim
+    size = max(1, LARGEST_ARRAY // (rows * max(setting.dim, width)))
+    end = batch.first_trial + batch.count
+    return [
+        replace(batch, first_trial=first, count=min(size, end - first)) for first in range(batch.first_trial, end, size)
+    ]
 
 
 def _run_offline(trials: _Trials) -> list[TrialRow]:
@@ -168,26 +186,27 @@ def _judge(trials: _Trials, result: TrainingResult) -> list[TrialRow]:
     sound = param.isfinite().all(-1).all(-1)
     # A matrix of NaN has no eigenvalues to compute; its regret is unknown, not large.
     judged = torch.where(sound[:, None, None], param, true_param)
-    worst, mean = uniform_regret(true_param, judged), mean_regret(true_param, judged)
+    worst, mean = uniform_regret(true_param, judged).tolist(), mean_regret(true_param, judged).tolist()
+    # From the device at once, not trial by trial.
+    outcomes, losses, steps = result.outcome.tolist(), result.loss.tolist(), result.steps.tolist()
+    starts, num_starts, judgeable = result.start.tolist(), result.num_starts.tolist(), sound.tolist()
     rows = []
     # A minimiser that found no zero of a loss that has one found nothing; with noise a loss has none.
     stops = (Outcome.CONVERGED, Outcome.STATIONARY)
     allowed = stops[:1] if trials.setting.method != "descent" and not trials.setting.noise else stops
     for i, trial in enumerate(trials.batch.trials):
-        outcome = Outcome(int(result.outcome[i]))
-        known = bool(sound[i])
-        stopped = outcome in allowed
+        outcome, known = Outcome(outcomes[i]), judgeable[i]
         rows.append(
             TrialRow(
                 trial=trial,
-                success=stopped and known and float(worst[i]) <= trials.setting.epsilon,
+                success=outcome in allowed and known and worst[i] <= trials.setting.epsilon,
                 outcome=outcome.label,
-                loss=_finite(float(result.loss[i])),
-                uniform_regret=float(worst[i]) if known else None,
-                mean_regret=float(mean[i]) if known else None,
-                steps=int(result.steps[i]),
-                start=int(result.start[i]),
-                num_starts=int(result.num_starts[i]),
+                loss=_finite(losses[i]),
+                uniform_regret=worst[i] if known else None,
+                mean_regret=mean[i] if known else None,
+                steps=steps[i],
+                start=starts[i],
+                num_starts=num_starts[i],
             )
         )
     return rows
@@ -218,14 +237,15 @@ def _run_online(trials: _Trials) -> list[TrialRow]:
         num_transitions=num_transitions,
         patience=math.ceil(_STAYS * num_transitions),
     )
-    regret = result.uniform_regret[:, num_transitions - 1]
+    regret = result.uniform_regret[:, num_transitions - 1].tolist()
+    success = result.success.tolist()
     return [
         TrialRow(
             trial=trial,
-            success=bool(result.success[i]),
+            success=success[i],
             outcome="online",
             loss=None,
-            uniform_regret=_finite(float(regret[i])),
+            uniform_regret=_finite(regret[i]),
             mean_regret=None,
             steps=setting.updates * result.uniform_regret.shape[1],
             start=0,

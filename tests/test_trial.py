@@ -13,8 +13,9 @@ import pytest
 import torch
 from scipy.stats import binom
 
+from analysis import trial
 from analysis.setting import Setting
-from analysis.trial import Batch, TrialRow, run_batch
+from analysis.trial import Batch, TrialRow, parts_of, run_batch
 from toyenvs.hypothesis_classes import SpecialOrthogonal
 from toyenvs.protocol import collect_buffers
 from toyenvs.replay import Transitions
@@ -72,6 +73,37 @@ def test_a_trial_does_not_depend_on_its_batch(learner: str, num_transitions: int
     # Products of other sizes round differently, and chaos may carry a single trial elsewhere; not more than one.
     same = [a.success == b.success and a.outcome == b.outcome for a, b in zip(whole, parts, strict=True)]
     assert sum(same) >= 11
+
+
+@pytest.mark.parametrize(
+    ("method", "rows", "limit", "sizes"),
+    [
+        ("descent", 9, 9 * 4 * 10, [10, 10, 5]),
+        ("descent", 9, 9 * 4 - 1, [1] * 25),
+        ("descent", 9, 9 * 4 * 25, [25]),
+        ("minimiser", 9, 9 * 6 * 13, [13, 12]),
+    ],
+)
+def test_batches_that_are_too_large_run_in_parts(
+    method: str, rows: int, limit: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "LARGEST_ARRAY", limit)
+    whole = batch("ddpg", 4, rows, first_trial=7, method=method)
+    parts = parts_of(whole)
+    assert [part.count for part in parts] == sizes
+    assert [i for part in parts for i in part.trials] == list(whole.trials)
+    in_parts = run_batch(whole)
+    assert in_parts == [row for part in parts for row in run_batch(part)]
+    monkeypatch.undo()
+    assert [(row.trial, row.success) for row in run_batch(whole)] == [(row.trial, row.success) for row in in_parts]
+
+
+def test_every_row_of_a_buffer_counts_for_the_size_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "LARGEST_ARRAY", 5 * 4 * 6)
+    assert [part.count for part in parts_of(batch("ddpg", 4, 5, size=12))] == [6, 6]
+    assert [part.count for part in parts_of(batch("ddpg", 4, 5, size=12, relabels=2))] == [3] * 4
+    episodes = batch("ddpg", 4, 5, size=12, steps_per_goal=3, count="episodes")
+    assert [part.count for part in parts_of(episodes)] == [2] * 6
 
 
 def test_no_learner_beats_identifiability() -> None:
