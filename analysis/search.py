@@ -32,7 +32,7 @@ from analysis.setting import Setting
 from analysis.threshold import Threshold, decided_bracket, fit_threshold
 from analysis.trial import Batch, TrialRow
 
-__all__ = ["ThresholdSearch"]
+__all__ = ["CONFIRMATION", "ThresholdSearch"]
 
 _BRACKET_RATIO = 1.3
 """The bracket is narrow enough for fitting when its ends differ by less than this factor."""
@@ -46,7 +46,7 @@ _DECIDED = 0.05
 _EVIDENCE = 0.005
 """Level of the exact tests that must put some N below 1/2 and some N above before a fit's precision is believed."""
 
-_CONFIRMATION = 1.5
+CONFIRMATION = 1.5
 """Trials in all, over those at which the interval was first short enough."""
 
 _AGAIN = 1.2
@@ -185,7 +185,7 @@ class ThresholdSearch:
         elif open_integers := self._open_integers(counts):
             return open_integers
         if self.enough is None and self._precise(fit, below):
-            self.enough = math.ceil(_CONFIRMATION * self.spent)
+            self.enough = math.ceil(CONFIRMATION * self.spent)
         if not self.stopped and self.enough is not None and self.spent >= self.enough:
             if self._precise(fit, below):
                 self.stopped = "precision"

@@ -36,7 +36,7 @@ from toyenvs.learners.descent import DescentSettings, train
 from toyenvs.protocol import collect_buffers
 from toyenvs.replay import Transitions
 
-__all__ = ["KernelRow", "measure"]
+__all__ = ["KernelRow", "Problem", "descent", "geoopt_loop", "measure", "problem"]
 
 gymnasium.register_envs(toyenvs)
 
@@ -68,13 +68,27 @@ class KernelRow:
 
 
 @dataclass(frozen=True)
-class _Problem:
+class Problem:
+    """Trials of DDPG on SO(d), 15 % more transitions than identify U.
+
+    Attributes:
+        setting: what a sweep would be told.
+        transitions: the buffers.
+        start: Ũ at the start.
+    """
+
     setting: Setting
     transitions: Transitions
     start: Float[Tensor, "b d d"]
 
+    @property
+    def mixed(self) -> bool:
+        """Whether the engine descends in single precision at this d."""
+        return self.setting.make_learner().settings.mixed
 
-def _problem(dim: int, batch_size: int) -> _Problem:
+
+def problem(dim: int, batch_size: int) -> Problem:
+    """Draw the trials; the same for every way that is timed."""
     setting = Setting(learner="ddpg", dim=dim)
     group = setting.make_group()
     count = int(1.15 * (dim * (dim - 1) // 2 + 1))
@@ -85,10 +99,10 @@ def _problem(dim: int, batch_size: int) -> _Problem:
         )
         for k in (1, 2)
     )
-    return _Problem(setting, collect_buffers(setting.make_construction(), truth, seeds, count), start)
+    return Problem(setting, collect_buffers(setting.make_construction(), truth, seeds, count), start)
 
 
-def _ours(problem: _Problem, dtype: torch.dtype, *, reduced: bool) -> Callable[[int], object]:
+def _ours(problem: Problem, dtype: torch.dtype, *, reduced: bool) -> Callable[[int], object]:
     """Descent by a given number of steps that no stopping rule ends."""
     transitions, start = problem.transitions.to("cpu", dtype), problem.start.to(dtype)
     construction, group = problem.setting.make_construction(), HYPOTHESIS_CLASSES["so"]
@@ -100,7 +114,12 @@ def _ours(problem: _Problem, dtype: torch.dtype, *, reduced: bool) -> Callable[[
     return run
 
 
-def _geoopt(problem: _Problem, trials: int) -> Callable[[int], object]:
+def descent(problem: Problem) -> Callable[[int], object]:
+    """Most of the steps that the engine would take: in the arithmetic that it chooses at this d."""
+    return _ours(problem, torch.float32 if problem.mixed else torch.float64, reduced=True)
+
+
+def geoopt_loop(problem: Problem, trials: int) -> Callable[[int], object]:
     """The same loss for the first trials, one after the other."""
     inputs = problem.transitions.action
     moved = problem.transitions.next_observation - problem.transitions.observation
@@ -136,7 +155,7 @@ def _sb3(dim: int, minibatch: int) -> Callable[[int], object]:
     return run
 
 
-def _products(problem: _Problem, dtype: torch.dtype) -> Callable[[int], object]:
+def _products(problem: Problem, dtype: torch.dtype) -> Callable[[int], object]:
     inputs, goals = problem.transitions.action.to(dtype), problem.transitions.desired_goal.to(dtype)
     param = problem.start.to(dtype)
 
@@ -157,16 +176,16 @@ def measure(dim: int, batch_size: int, rounds: int) -> KernelRow:
         batch_size: B, trials that run together.
         rounds: how often each way is timed.
     """
-    problem = _problem(dim, batch_size)
+    drawn = problem(dim, batch_size)
     few = min(batch_size, 2)
     runs = {
-        "ours": (_ours(problem, torch.float64, reduced=True), batch_size),
-        "ours, single": (_ours(problem, torch.float32, reduced=True), batch_size),
-        "autograd": (_ours(problem, torch.float64, reduced=False), batch_size),
-        "geoopt": (_geoopt(problem, few), few),
-        "sb3": (_sb3(dim, problem.transitions.num_transitions), 1),
-        "products": (_products(problem, torch.float64), batch_size),
-        "products, single": (_products(problem, torch.float32), batch_size),
+        "ours": (_ours(drawn, torch.float64, reduced=True), batch_size),
+        "ours, single": (_ours(drawn, torch.float32, reduced=True), batch_size),
+        "autograd": (_ours(drawn, torch.float64, reduced=False), batch_size),
+        "geoopt": (geoopt_loop(drawn, few), few),
+        "sb3": (_sb3(dim, drawn.transitions.num_transitions), 1),
+        "products": (_products(drawn, torch.float64), batch_size),
+        "products, single": (_products(drawn, torch.float32), batch_size),
     }
     short = {name: (lambda run=run: run(1)) for name, (run, _) in runs.items()}
     long = {name: (lambda run=run: run(1 + _STEPS)) for name, (run, _) in runs.items()}
