@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 from analysis import command
 from analysis.store import Store
@@ -66,8 +67,8 @@ class Driver:
             os.write(writer, b"ready\n")  # it answers signals from here on
             return run()
 
-        Store.insert = insert_and_report  # type: ignore[method-assign, assignment]
-        command._run = say_and_run
+        patch.object(Store, "insert", insert_and_report).start()  # this process ends with the command
+        patch.object(command, "_run", say_and_run).start()
         signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever a shell has told its background jobs
         sys.argv = ["reengage", *arguments]
         prepare()

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from analysis import provenance, report
 from analysis import trial as trial_module
@@ -124,8 +125,8 @@ class Bench:
 
         def prepare_all() -> None:
             if not draws:
-                report.thresholds_figure = lambda *arguments, **named: None  # type: ignore[assignment]
-                report.save_figure = lambda *arguments: []
+                patch.object(report, "thresholds_figure", lambda *arguments, **named: None).start()
+                patch.object(report, "save_figure", lambda *arguments: []).start()
             prepare()
 
         return Driver([*ARGUMENTS, "--out", str(run), *executor, *more], self.scratch, prepare_all)
@@ -445,8 +446,8 @@ def clock_jumps(bench: Bench, times: int) -> None:
             def now(cls, tz: Any = None) -> datetime:
                 return datetime.now(tz) + timedelta(days=rng.uniform(-3650, 3650))
 
-        time.time = lambda: true_time() + rng.uniform(-3e8, 3e8)
-        provenance.datetime = Clock  # type: ignore[misc]
+        patch.object(time, "time", lambda: true_time() + rng.uniform(-3e8, 3e8)).start()
+        patch.object(provenance, "datetime", Clock).start()
 
     done = 0
     while done < times:
