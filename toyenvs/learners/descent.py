@@ -295,28 +295,25 @@ def _descend(
             converged = finite & (loss <= settings.loss_tolerance * initial_loss)
             flat = tangent_norm(gradient) <= settings.stationarity_tolerance * loss
             stationary = finite & ~converged & flat
-            for which, outcome in (
-                (converged, Outcome.CONVERGED),
-                (stationary, Outcome.STATIONARY),
-                (~finite, Outcome.DIVERGED),
-            ):
-                record(which, outcome, loss, step)
-            going = finite & ~converged & ~stationary
+            stalled = torch.zeros_like(finite)
             if stall_after is not None and step % stall_after == 0:
-                stalled = going & (loss > (1 - _STALL) * marked_loss)
-                record(stalled, Outcome.NOT_CONVERGED, loss, step)
-                going, marked_loss = going & ~stalled, loss
-            if step == settings.max_steps:
-                record(going, Outcome.NOT_CONVERGED, loss, step)
-                break
-            if not bool(going.all()):
+                stalled = finite & ~converged & ~stationary & (loss > (1 - _STALL) * marked_loss)
+                marked_loss = loss
+            going = finite & ~converged & ~stationary & ~stalled
+            last = step == settings.max_steps
+            # The one question in ten steps that another device has to answer to the processor.
+            if last or not bool(going.all()):
+                record(converged, Outcome.CONVERGED, loss, step)
+                record(stationary, Outcome.STATIONARY, loss, step)
+                record(~finite, Outcome.DIVERGED, loss, step)
+                record(stalled | going if last else stalled, Outcome.NOT_CONVERGED, loss, step)
                 active, param, target_param = active[going], param[going], target_param[going]
                 loss, gradient, initial_loss = loss[going], gradient[going], initial_loss[going]
                 marked_loss = marked_loss[going]
+                if last or len(active) == 0:
+                    break
                 objective = objective.trials(going)
                 optimizer.trials(going)
-                if len(active) == 0:
-                    break
         if batches is not None:
             loss, gradient = evaluate(next(batches))
         param = hypothesis_class.retract(param, optimizer.step(loss, gradient))
