@@ -10,21 +10,29 @@ argparse rather than a generator of command lines from dataclasses: bad input ha
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.metadata
 import sqlite3
+import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from rich.console import Console
 from typing_extensions import override
 
-from analysis import cli_check, cli_merge, cli_scale
 from analysis.exit_codes import EXIT_INTERRUPTED, EXIT_USAGE, complain, one_line
 from analysis.setting import ConfigError
 from analysis.store import StoreError
 
-__all__ = ["main"]
+__all__ = ["COMMANDS", "main"]
 
+
+COMMANDS = {
+    "scale": ("analysis.cli_scale", "measure thresholds over d and compare them with theory"),
+    "merge": ("analysis.cli_merge", "join runs of the same settings, such as the jobs of an array, into one"),
+    "check": ("analysis.cli_check", "prove, certify or refute every step of the argument"),
+}
+"""Name -> (module, summary). Only the module of the command that is called is imported: each takes its time."""
 
 _WIDTH = 110
 """Columns of a report that goes to a file or a pipe, which have no width of their own."""
@@ -45,7 +53,8 @@ class _Parser(argparse.ArgumentParser):
         self.exit(EXIT_USAGE, one_line(f"{self.prog}: error: {message} (see {self.prog} --help)") + "\n")
 
 
-def _parser() -> _Parser:
+def _parser(called: str | None) -> _Parser:
+    """The parser, complete for the command that is called."""
     parser = _Parser(
         prog="reengage",
         description="How many transitions does a goal-conditioned learner need, and why?",
@@ -54,10 +63,14 @@ def _parser() -> _Parser:
     version = importlib.metadata.version("reengage-lab")
     parser.add_argument("--version", action="version", version=f"reengage-lab {version}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, module in (("scale", cli_scale), ("merge", cli_merge), ("check", cli_check)):
+    for name, (path, summary) in COMMANDS.items():
+        if name != called:
+            commands.add_parser(name, help=summary)
+            continue
+        module = importlib.import_module(path)
         command = commands.add_parser(
             name,
-            help=module.SUMMARY,
+            help=summary,
             description=module.DESCRIPTION,
             epilog=module.EXAMPLES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -70,8 +83,8 @@ def _parser() -> _Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code (argparse exits by itself for --help and usage errors)."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    arguments = _parser(words[0] if words else None).parse_args(words)
     console = _Console(soft_wrap=True, markup=False, emoji=False)  # what users name is printed as it is
     if not console.is_terminal:
         console.width = _WIDTH

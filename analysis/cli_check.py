@@ -27,9 +27,7 @@ from analysis.setting import ConfigError
 from proofs_check.claim import CheckSettings, Claim, ClaimResult
 from proofs_check.ledger import all_claims, find_claims
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "SUMMARY", "add_arguments", "run"]
-
-SUMMARY = "prove, certify or refute every step of the argument"
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "run"]
 
 DESCRIPTION = """\
 Go through the ledger of claims: every step of the paper's theory and every sharper statement, with its evidence.

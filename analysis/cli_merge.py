@@ -13,9 +13,7 @@ from analysis.merge import merge_runs
 from analysis.setting import ConfigError
 from analysis.store import StoreError
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "SUMMARY", "add_arguments", "run"]
-
-SUMMARY = "join runs of the same settings, such as the jobs of an array, into one"
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "run"]
 
 DESCRIPTION = """\
 Join run directories of the same settings into one, which `reengage scale` with these settings completes and reports:

@@ -29,12 +29,10 @@ from toyenvs.learners import LEARNERS
 from toyenvs.learners.optimizers import OPTIMIZERS
 from toyenvs.protocol import ACTIONS, GOALS
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "SUMMARY", "add_arguments", "make_experiment", "run", "shard_of"]
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "make_experiment", "run", "shard_of"]
 
 DEFAULT_DIMS = (2, 3, 4, 6, 8, 12, 16, 24, 32)
 DEFAULT_LEARNERS = ("ddpg", "reengage")
-
-SUMMARY = "measure thresholds over d and compare them with theory"
 
 
 def _integers(text: str) -> tuple[int, ...]:
