@@ -24,7 +24,7 @@ from analysis.exit_codes import EXIT_INTERRUPTED, EXIT_USAGE, complain, one_line
 from analysis.setting import ConfigError
 from analysis.store import StoreError
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "main", "make_parser"]
 
 
 COMMANDS = {
@@ -53,7 +53,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(EXIT_USAGE, one_line(f"{self.prog}: error: {message} (see {self.prog} --help)") + "\n")
 
 
-def _parser(called: str | None) -> _Parser:
+def make_parser(called: str | None) -> _Parser:
     """The parser, complete for the command that is called."""
     parser = _Parser(
         prog="reengage",
@@ -84,7 +84,7 @@ def _parser(called: str | None) -> _Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code (argparse exits by itself for --help and usage errors)."""
     words = sys.argv[1:] if argv is None else argv
-    arguments = _parser(words[0] if words else None).parse_args(words)
+    arguments = make_parser(words[0] if words else None).parse_args(words)
     console = _Console(soft_wrap=True, markup=False, emoji=False)  # what users name is printed as it is
     if not console.is_terminal:
         console.width = _WIDTH

@@ -14,7 +14,7 @@ from typing import NoReturn
 import pytest
 
 from analysis import cli_scale, command
-from analysis.cli import _parser, main
+from analysis.cli import main, make_parser
 from analysis.cli_scale import make_experiment
 from analysis.preset import load_preset
 from analysis.setting import Setting
@@ -256,12 +256,12 @@ def test_a_full_disk_is_no_bad_input_and_costs_one_line(
 
 
 def test_a_preset_keeps_what_it_says_and_takes_what_is_about_precision() -> None:
-    parsed = _parser().parse_args(["scale", "--preset", "groups", "--full", "--seed", "7", "--trials", "9"])
+    parsed = make_parser("scale").parse_args(["scale", "--preset", "groups", "--full", "--seed", "7", "--trials", "9"])
     experiment = make_experiment(parsed)
     assert experiment.name == "groups"
     assert {(s.seed, s.trials, s.method) for s in experiment.settings} == {(7, 9, "minimiser")}
     assert experiment == load_preset("groups", full=True, overrides={"seed": 7, "trials": 9})
-    plain = make_experiment(_parser().parse_args(["scale"]))
+    plain = make_experiment(make_parser("scale").parse_args(["scale"]))
     assert plain.dims == [2, 3, 4, 6, 8, 12, 16, 24, 32]
     assert [curve.learner for curve in plain.curves] == ["ddpg", "reengage"]
     assert plain.settings[0] == Setting(dim=2)

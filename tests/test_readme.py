@@ -13,7 +13,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from analysis.cli import _parser
+from analysis.cli import make_parser
 from analysis.cli_scale import make_experiment
 from analysis.preset import make_experiment as from_table
 from analysis.preset import preset_text
@@ -47,7 +47,7 @@ def test_every_block_of_python_runs(code: str, tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "--help" not in c], ids=" ".join)
 def test_every_command_is_one(command: list[str]) -> None:
-    parsed = _parser().parse_args(command[1:])
+    parsed = make_parser(command[1]).parse_args(command[1:])
     arguments = vars(parsed)
     if parsed.command == "check":
         assert find_claims([id for part in parsed.claims for id in part] or ["P1.1"])
@@ -61,7 +61,7 @@ def test_every_command_is_one(command: list[str]) -> None:
         return
     if arguments.get("file"):
         return  # the reader's own
-    plain = make_experiment(_parser().parse_args(["scale"]))
+    plain = make_experiment(make_parser("scale").parse_args(["scale"]))
     assert make_experiment(parsed).hash() != plain.hash()  # every example shows something
 
 
@@ -74,7 +74,7 @@ def test_the_script_for_slurm_runs_a_command(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(subprocess, "run", run)
     exec(compile(script, "README.md", "exec"), {})
     ((command,), _) = run.call_args
-    parsed = _parser().parse_args(command[1:])
+    parsed = make_parser(command[1]).parse_args(command[1:])
     assert (command[0], parsed.dims, parsed.executor) == ("reengage", (64, 128), "dask://10.0.0.1:8786")
 
 
