@@ -8,12 +8,12 @@ the plain command all make experiments; everything downstream knows only these.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from analysis.formula import Formula, Theory
-from analysis.setting import ConfigError, Setting, content_hash
+from analysis.setting import ENGINE, ConfigError, Setting, content_hash
 from proofs_check.identifiability import prediction_label
 
 __all__ = [
@@ -185,23 +185,62 @@ class Experiment:
         }
 
     def described(self) -> dict[str, Any]:
-        """Names, predictions and expectations, as plain JSON types."""
+        """Names, predictions and expectations, as plain JSON types; ``setting`` counts those of :meth:`resolved`."""
+        numbers = {setting: number for number, setting in enumerate(self.settings)}
         return {
             "name": self.name,
             "title": self.title,
             "x": self.x,
             "measure": self.measure,
+            "about": self.about,
             "curves": [
                 {
                     "label": curve.label,
                     "optimiser": curve.optimiser,
                     "predicted": None if curve.formula is None else curve.formula.text,
-                    "expect": curve.expectation.kind,
-                    "points": [{"x": point.x, "predicted": point.predicted} for point in curve.points],
+                    "prediction_label": curve.prediction_label,
+                    "expect": asdict(curve.expectation),
+                    "points": [
+                        {"x": point.x, "predicted": point.predicted, "setting": numbers[point.setting]}
+                        for point in curve.points
+                    ],
                 }
                 for curve in self.curves
             ],
         }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Experiment:
+        """The experiment whose :meth:`described` and :meth:`resolved` these are, as in a run's ``config.json``.
+
+        Raises:
+            ConfigError: if a setting cannot be used, or was measured by another version of the engine.
+            KeyError, TypeError, ValueError, IndexError: if it is no such description.
+        """
+        settings, sizes = [], []
+        for resolved in config["settings"]:
+            values = dict(resolved)
+            sizes.append(tuple(values.pop("sizes")))
+            engine = values.pop("engine")
+            if engine != ENGINE:
+                raise ConfigError(
+                    "engine", engine, f"measured by another version of this package; this one's is {ENGINE}"
+                )
+            settings.append(Setting(**values))
+        curves = [
+            Curve(
+                label=curve["label"],
+                points=tuple(
+                    Point(point["x"], settings[point["setting"]], point["predicted"], sizes[point["setting"]])
+                    for point in curve["points"]
+                ),
+                formula=_formula(curve["predicted"]),
+                prediction_label=curve["prediction_label"],
+                expectation=Expectation(**curve["expect"]),
+            )
+            for curve in config["curves"]
+        ]
+        return cls(config["name"], config["title"], config["x"], tuple(curves), config["measure"], config["about"])
 
     def hash(self) -> str:
         """Content hash of what decides results."""
@@ -216,6 +255,12 @@ class Experiment:
         """The value that a field has in every setting, or None where it varies."""
         values = {getattr(setting, field) for setting in self.settings}
         return values.pop() if len(values) == 1 else None
+
+
+def _formula(text: str | None) -> Formula | Theory | None:
+    if text is None:
+        return None
+    return Theory() if text == Theory().text else Formula(text)
 
 
 def compare_learners(dims: Sequence[int], learners: Sequence[str], **common: Any) -> Experiment:

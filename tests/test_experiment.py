@@ -10,6 +10,7 @@ import pytest
 
 from analysis.experiment import Curve, Expectation, Experiment, Point, compare_learners
 from analysis.formula import Formula
+from analysis.preset import PRESETS, load_preset
 from analysis.setting import ConfigError, Setting
 
 BAD: list[tuple[dict[str, Any], str, str]] = [
@@ -95,6 +96,15 @@ def test_what_is_described_is_json() -> None:
     experiment = compare_learners((2, 3), ("ddpg", "reengage"))
     for told in (experiment.described(), experiment.resolved()):
         assert json.loads(json.dumps(told, allow_nan=False)) == told
+
+
+def test_an_experiment_is_what_its_configuration_says() -> None:
+    presets = [load_preset(name, full=full) for name in PRESETS for full in (False, True)]
+    for experiment in (compare_learners((2, 3), ("ddpg", "reengage"), group="o"), *presets):
+        config = json.loads(json.dumps({**experiment.described(), **experiment.resolved()}))
+        assert Experiment.from_config(config) == experiment
+    with pytest.raises(ConfigError, match="engine: 1 is not allowed; measured by another version"):
+        Experiment.from_config({**config, "settings": [{**config["settings"][0], "engine": 1}]})
 
 
 def test_what_settings_have_in_common() -> None:
