@@ -235,7 +235,7 @@ def test_a_setting_on_two_curves_is_measured_once(tmp_path: Path) -> None:
 
 def command(out: Path) -> list[str]:
     return [
-        *(sys.executable, "-m", "analysis", "scale", "--dims", "4,5,6", "--learners", "ddpg", "--trials", "25"),
+        *(sys.executable, "-m", "analysis", "scale", "--dims", "3,4,5", "--learners", "ddpg", "--trials", "25"),
         *("--out", str(out), "--workers", "2"),
     ]
 

@@ -78,17 +78,17 @@ def test_a_trial_does_not_depend_on_its_batch(learner: str, num_transitions: int
 @pytest.mark.parametrize(
     ("method", "rows", "limit", "sizes"),
     [
-        ("descent", 9, 9 * 4 * 10, [10, 10, 5]),
-        ("descent", 9, 9 * 4 - 1, [1] * 25),
-        ("descent", 9, 9 * 4 * 25, [25]),
-        ("minimiser", 9, 9 * 6 * 13, [13, 12]),
+        ("descent", 9, 9 * 4 * 4, [4, 4, 1]),
+        ("descent", 9, 9 * 4 - 1, [1] * 9),
+        ("descent", 9, 9 * 4 * 9, [9]),
+        ("minimiser", 9, 9 * 6 * 5, [5, 4]),
     ],
 )
 def test_batches_that_are_too_large_run_in_parts(
     method: str, rows: int, limit: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trial, "LARGEST_ARRAY", limit)
-    whole = batch("ddpg", 4, rows, first_trial=7, method=method)
+    whole = batch("ddpg", 4, rows, size=9, first_trial=7, method=method)
     parts = parts_of(whole)
     assert [part.count for part in parts] == sizes
     assert [i for part in parts for i in part.trials] == list(whole.trials)
