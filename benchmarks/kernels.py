@@ -30,7 +30,7 @@ from torch import Tensor
 
 import toyenvs
 from analysis.setting import Setting
-from benchmarks.timing import interleaved, median_ratio
+from benchmarks.timing import median_ratio, seconds_a_step
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
 from toyenvs.learners.descent import DescentSettings, train
 from toyenvs.protocol import collect_buffers
@@ -39,9 +39,6 @@ from toyenvs.replay import Transitions
 __all__ = ["KernelRow", "Problem", "descent", "geoopt_loop", "measure", "problem"]
 
 gymnasium.register_envs(toyenvs)
-
-_STEPS = 40
-"""Descent steps that are timed together; the estimate of the curvature before them is not counted."""
 
 
 @dataclass(frozen=True)
@@ -187,14 +184,7 @@ def measure(dim: int, batch_size: int, rounds: int) -> KernelRow:
         "products": (_products(drawn, torch.float64), batch_size),
         "products, single": (_products(drawn, torch.float32), batch_size),
     }
-    short = {name: (lambda run=run: run(1)) for name, (run, _) in runs.items()}
-    long = {name: (lambda run=run: run(1 + _STEPS)) for name, (run, _) in runs.items()}
-    begin, end = interleaved(short, rounds), interleaved(long, rounds)
-    # What a run costs once, such as the curvature at the start, is in both.
-    step = {
-        name: [(b - a) / (_STEPS * trials) for a, b in zip(begin[name], end[name], strict=True)]
-        for name, (_, trials) in runs.items()
-    }
+    step = seconds_a_step(runs, rounds)
     return KernelRow(
         dim=dim,
         batch_size=batch_size,

@@ -17,11 +17,9 @@ from multiprocessing.synchronize import Barrier
 import torch
 
 from benchmarks.kernels import descent, geoopt_loop, problem
-from benchmarks.timing import interleaved
+from benchmarks.timing import seconds_a_step
 
 __all__ = ["MachineRow", "measure"]
-
-_STEPS = 40
 
 _together: Barrier
 
@@ -51,11 +49,7 @@ class MachineRow:
 
 
 def _per_step(run: Callable[[int], object], trials: int, rounds: int) -> float:
-    """Median of the seconds a trial and step; what a run costs once is left out."""
-    found = interleaved({"short": lambda: run(1), "long": lambda: run(1 + _STEPS)}, rounds)
-    return statistics.median(
-        (long - short) / (_STEPS * trials) for short, long in zip(found["short"], found["long"], strict=True)
-    )
+    return statistics.median(seconds_a_step({"run": (run, trials)}, rounds)["run"])
 
 
 def _start(barrier: Barrier) -> None:

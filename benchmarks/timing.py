@@ -6,7 +6,10 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 
-__all__ = ["interleaved", "median_ratio"]
+__all__ = ["interleaved", "median_ratio", "seconds_a_step"]
+
+_STEPS = 40
+"""Steps that are timed together."""
 
 
 def interleaved(
@@ -41,3 +44,24 @@ def interleaved(
 def median_ratio(over: list[float], under: list[float]) -> float:
     """The median of the ratios of times that were taken in the same round."""
     return statistics.median(a / b for a, b in zip(over, under, strict=True))
+
+
+def seconds_a_step(runs: Mapping[str, tuple[Callable[[int], object], int]], rounds: int) -> dict[str, list[float]]:
+    """Seconds a trial and step of iterations that share nothing but their problem.
+
+    What a run costs once, such as the curvature at its start, is in a run of one step too, and leaves with it.
+
+    Args:
+        runs: by name, a function that takes a number of steps, and the trials that it steps together.
+        rounds: how often each is timed.
+
+    Returns:
+        Seconds, ``rounds`` of them for each name.
+    """
+    short = {name: (lambda run=run: run(1)) for name, (run, _) in runs.items()}
+    long = {name: (lambda run=run: run(1 + _STEPS)) for name, (run, _) in runs.items()}
+    begin, end = interleaved(short, rounds), interleaved(long, rounds)
+    return {
+        name: [(b - a) / (_STEPS * trials) for a, b in zip(begin[name], end[name], strict=True)]
+        for name, (_, trials) in runs.items()
+    }
