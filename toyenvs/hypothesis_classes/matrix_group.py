@@ -38,15 +38,15 @@ class MatrixGroup(HypothesisClass):
     @override
     def tangent(self, param: Float[Tensor, "*b d d"], ambient: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
         product = param.mT @ ambient
-        return self.algebra_part((product - product.mT) / 2)
+        return self.algebra_part((product - product.mT).div_(2))
 
     @override
     def retract(self, param: Float[Tensor, "*b d d"], tangent: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
         # I + Ω + Ω²/2 is exp(Ω) to second order and misses orthogonality by Ω⁴/4 only; one Newton-Schulz step
         # squares what is missing, including the rounding that `param` brought along. Matrix products only: no
         # factorisation, which batches badly.
-        step = tangent + 0.5 * (tangent @ tangent)
-        return _newton_schulz(param + param @ step)
+        step = (tangent @ tangent).mul_(0.5).add_(tangent)
+        return _newton_schulz((param @ step).add_(param))
 
     @override
     def tangent_basis(self, param: Float[Tensor, "b d d"]) -> Float[Tensor, "b M d d"]:
@@ -75,7 +75,7 @@ class MatrixGroup(HypothesisClass):
 def _newton_schulz(nearly: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
     """X(3I − XᵀX)/2: a matrix that misses orthogonality by ε becomes one that misses it by 3ε²/4 or so."""
     gram = nearly.mT @ nearly
-    return torch.add(1.5 * nearly, nearly @ gram, alpha=-0.5)
+    return (1.5 * nearly).add_(nearly @ gram, alpha=-0.5)
 
 
 def skew_units(dim: int) -> NDArray[np.float64]:

@@ -173,8 +173,13 @@ class ReducedObjective(Objective):
         visible = param[:, :goal_dim].mT
         loss = param.new_zeros(len(param))
         gradient = param.new_zeros((len(param), goal_dim, dim))
+        workspace: Tensor | None = None
         for trials, some in pieces(*goals.shape, goals.device):
+            if workspace is None:
+                # The largest piece comes first; memory that stays in the cache for all of them is half of the speed.
+                workspace = torch.empty_like(goals[trials, some])
             self._add_rows(
+                workspace,
                 loss[trials],
                 gradient[trials],
                 visible[trials],
@@ -189,6 +194,7 @@ class ReducedObjective(Objective):
 
     def _add_rows(
         self,
+        workspace: Float[Tensor, "c m k"],
         loss: Float[Tensor, " b"],
         gradient: Float[Tensor, "b k d"],
         visible: Float[Tensor, "b d k"],
@@ -198,8 +204,8 @@ class ReducedObjective(Objective):
         outputs: Float[Tensor, "b n k"] | None,
     ) -> None:
         """Add the sums over some rows of some trials to ``loss`` and to half of ``gradient``, with few arrays."""
-        predictions = torch.bmm(inputs, visible)
-        products = goals * predictions
+        predictions = torch.bmm(inputs, visible, out=workspace[: goals.shape[0], : goals.shape[1]])
+        products = goals * predictions if outputs is not None else predictions.mul_(goals)
         scalar = products.sum(-1).sub_(responses)
         loss.add_(torch.linalg.vecdot(scalar, scalar), alpha=self.value_weight)
         if self.value_weight != 1:

@@ -63,8 +63,9 @@ class Optimizer(ABC):
                 setattr(self, name, value[keep])
 
     def _cut(self, tangent: Float[Tensor, "b d d"]) -> Float[Tensor, "b d d"]:
+        """Shorten, in place."""
         factor = (self.max_tangent_norm / tangent_norm(tangent)).clamp(max=1)
-        return tangent * _per_trial(factor)
+        return tangent.mul_(_per_trial(factor))
 
 
 class HeavyBall(Optimizer):
@@ -117,9 +118,9 @@ class Nesterov(Optimizer):
         self.since_restart = torch.where(uphill, 0.0, self.since_restart + 1)
         momentum = torch.where(uphill, 0.0, self.since_restart / (self.since_restart + 3))
         descent = _per_trial(self.step_size) * gradient
-        velocity = self._cut(_per_trial(momentum) * velocity - descent)
+        velocity = self._cut((_per_trial(momentum) * velocity).sub_(descent))
         self.velocity = velocity
-        return self._cut(_per_trial(momentum) * velocity - descent)
+        return self._cut((_per_trial(momentum) * velocity).sub_(descent))
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
