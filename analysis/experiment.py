@@ -152,6 +152,7 @@ class Experiment:
         curves: at least one.
         measure: key of ``MEASURES``.
         about: what the figure shows, for its caption.
+        weaker_methods: whether the figure also shows, lightly, what weaker methods than the best would need.
     """
 
     name: str
@@ -160,6 +161,7 @@ class Experiment:
     curves: tuple[Curve, ...]
     measure: str = "threshold"
     about: str = ""
+    weaker_methods: bool = False
 
     @property
     def points(self) -> list[Point]:
@@ -193,6 +195,7 @@ class Experiment:
             "x": self.x,
             "measure": self.measure,
             "about": self.about,
+            "weaker_methods": self.weaker_methods,
             "curves": [
                 {
                     "label": curve.label,
@@ -240,7 +243,8 @@ class Experiment:
             )
             for curve in config["curves"]
         ]
-        return cls(config["name"], config["title"], config["x"], tuple(curves), config["measure"], config["about"])
+        names = ("name", "title", "x", "measure", "about", "weaker_methods")
+        return cls(curves=tuple(curves), **{name: config[name] for name in names})
 
     def hash(self) -> str:
         """Content hash of what decides results."""
@@ -287,13 +291,16 @@ def compare_learners(dims: Sequence[int], learners: Sequence[str], **common: Any
                 raise error.renamed({"dim": "dims", "learner": "learners"}) from None
             points.append(Point(dim, setting, theory(setting)))
         first = points[0].setting
+        # Names and the counts of weaker methods are those of one fresh goal a transition.
+        plain = first.relabels == first.steps_per_goal == 1
+        name = prediction_label(first.construction, first.group, learner)
         known = all(point.predicted is not None for point in points)
         curves.append(
             Curve(
                 label=LABELS.get(learner, learner),
                 points=tuple(sorted(points, key=lambda point: point.setting.dim)),
                 formula=theory if known else None,
-                prediction_label=prediction_label(first.construction, first.group, learner) if known else None,
+                prediction_label=name if known and plain else None,
                 expectation=Expectation("order", not_below_from=_NO_LUCK_FROM) if known else Expectation(),
             )
         )
@@ -302,6 +309,7 @@ def compare_learners(dims: Sequence[int], learners: Sequence[str], **common: Any
         title=f"{first.construction}, {first.group.upper()}(d), {first.optimiser}",
         x="dim",
         curves=tuple(curves),
+        weaker_methods="ddpg" in learners and first.group in ("so", "o") and plain,
     )
 
 

@@ -19,6 +19,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.mathtext import MathTextParser
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 from tueplots import figsizes, fontsizes
@@ -71,6 +72,9 @@ _WIDE = 1e3
 _LONG_LABEL = 16
 """Characters from which a line's name stands in the legend: at the line's end it would take half of the axes."""
 
+_SHARED = "0.35"
+"""Colour of what belongs to several curves."""
+
 _FEW, _LONG = 2, 4
 """At most so many curves, of at least so many points, are named beside their line; others in a legend."""
 
@@ -84,8 +88,8 @@ class Mark:
         value: the estimate (N₅₀, or N × error), or the bound where it is censored.
         low: lower end of the interval.
         high: upper end of the interval.
-        censored: "" or the side on which the true value lies beyond ``value``: "left" (below) or "right"; anything
-            else is not drawn.
+        censored: "" or the side on which the true value lies beyond ``value``: "left" (below) or "right"; or
+            "undetermined": the trials do not say, and a cross shows where they were.
         smallest_n: the smallest N with success ≥ 1/2 where that integer is settled, drawn as a dash; else None.
     """
 
@@ -186,6 +190,7 @@ def draw_thresholds(
     x_label: str = "dimension $d$",
     y_label: str = "transitions for success probability ½",
     categories: Sequence[str] = (),
+    heading: str = "",
 ) -> Axes:
     """Draw measured values with their intervals, log-log, and what theory says.
 
@@ -196,6 +201,7 @@ def draw_thresholds(
         x_label: name of the axis.
         y_label: what is measured.
         categories: names of the places 1, 2, … of an axis without numbers; empty for numbers.
+        heading: what holds for all of it, such as the optimiser: a line above the axes, or above the legend there.
 
     Returns:
         ``ax``.
@@ -204,31 +210,31 @@ def draw_thresholds(
     places = sorted({mark.x for one in series for mark in one.marks})
     few = len(series) <= _FEW and len(places) >= _LONG and not categories
     ends: list[tuple[float, float, str, str]] = []
-    drawn: set[tuple[float, ...]] = set()
+    drawn: set[tuple[tuple[float, float], ...]] = set()
     long_lines: list[Artist] = []
     for line in theory:
-        key = tuple(float(count) for count in line.counts)
         if line.series is None:
             style: dict[str, Any] = {"color": "0.6", "linewidth": 0.7, "linestyle": (0, (1, 1.5)), "zorder": 1}
         else:
             # Curves that share a prediction share a grey line.
-            alike = [other for other in theory if tuple(map(float, other.counts)) == key]
-            named = [other for other in theory if line.label and other.label == line.label]
-            shared = max(len(alike), len(named)) > 1
-            colour = "0.35" if shared else styles[line.series]["color"]
+            shared = any(other is not line and _same_line(line, other) for other in theory)
+            colour = _SHARED if shared else styles[line.series]["color"]
             style = {"color": colour, "linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 2}
+        key = tuple((float(x), float(count)) for x, count in zip(line.x, line.counts, strict=True))
         if key in drawn:
             continue
         drawn.add(key)
+        # One formula may stand for several lines, of several colours.
+        others = [other for other in theory if other is not line and other.label == line.label]
+        label_colour = _SHARED if others and line.series is not None else style["color"]
         if categories:
             style |= {"linestyle": "none", "marker": "_", "markersize": 11, "markeredgewidth": 1.0}
-        (drawn_line,) = ax.plot(line.x, line.counts, **style)
+        ax.plot(line.x, line.counts, **style)
         if not few and not categories and len(line.label) > _LONG_LABEL:
             if line.label not in {handle.get_label() for handle in long_lines}:
-                drawn_line.set_label(line.label)
-                long_lines.append(drawn_line)
+                long_lines.append(Line2D([], [], **{**style, "color": label_colour}, label=line.label))
         elif line.label and not categories and line.label not in {label for _, _, label, _ in ends}:
-            end_colour = "0.45" if line.series is None else style["color"]
+            end_colour = "0.45" if line.series is None else label_colour
             ends.append((float(line.x[-1]), float(line.counts[-1]), line.label, end_colour))
     for number, one in enumerate(series):
         middle = number - (len(series) - 1) / 2
@@ -260,9 +266,22 @@ def draw_thresholds(
             handlelength=1.6,
             fontsize=6.5,
             columnspacing=1.0,
+            title=heading or None,
+            title_fontsize=6.5,
+            alignment="left",
         )
+    elif heading:
+        ax.set_title(heading, loc="left", fontsize=6.5, color="0.35")
     _label_ends(ax, ends)
     return ax
+
+
+def _same_line(first: TheoryLine, second: TheoryLine) -> bool:
+    """Whether two lines are one prediction: they have a place in common, and agree wherever they have."""
+    one, other = (dict(zip(line.x, line.counts, strict=True)) for line in (first, second))
+    common = one.keys() & other.keys()
+    same_formula = first.label == second.label or one.keys() == other.keys()
+    return same_formula and bool(common) and all(float(one[x]) == float(other[x]) for x in common)
 
 
 def check_text(text: str) -> None:
@@ -343,9 +362,9 @@ def _draw_series(
         zorder=4,
     )
     for mark in series.marks:
-        head = {"left": "v", "right": "^"}.get(mark.censored)
+        head = {"left": "v", "right": "^", "undetermined": "x"}.get(mark.censored)
         if head is not None:
-            # An arrow head: the threshold lies beyond the mark, on the side that it points to.
+            # An arrow head: the threshold lies beyond the mark, on the side that it points to. A cross: anywhere.
             ax.plot(
                 [mark.x * shift + offset],
                 [mark.value],
@@ -392,10 +411,19 @@ def thresholds_figure(
     x_label: str = "dimension $d$",
     y_label: str = "transitions for success probability ½",
     categories: Sequence[str] = (),
+    heading: str = "",
 ) -> Figure:
     """Make the figure at one-column width; call within :func:`paper_style`. Arguments as :func:`draw_thresholds`."""
     figure = Figure(layout="constrained")
-    draw_thresholds(figure.add_subplot(), series, theory, x_label=x_label, y_label=y_label, categories=categories)
+    draw_thresholds(
+        figure.add_subplot(),
+        series,
+        theory,
+        x_label=x_label,
+        y_label=y_label,
+        categories=categories,
+        heading=heading,
+    )
     return figure
 
 

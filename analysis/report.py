@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -44,12 +45,21 @@ def summary(results: ExperimentResults) -> dict[str, Any]:
     """The results as plain JSON types, as in ``summary.json``."""
     verdict = results.verdict
     return {
-        "experiment": results.experiment.described(),
+        "experiment": _experiment_summary(results.experiment),
         "configuration": results.experiment.hash(),
         "curves": {curve.curve.label: _curve_summary(curve) for curve in results.curves},
         "verdict": verdict.sentence,
         "verdict_status": verdict.status,
     }
+
+
+def _experiment_summary(experiment: Experiment) -> dict[str, Any]:
+    """As described, without the numbers of settings, which count those of ``config.json``."""
+    described = experiment.described()
+    for curve in described["curves"]:
+        for point in curve["points"]:
+            del point["setting"]
+    return described
 
 
 def _curve_summary(results: CurveResults) -> dict[str, Any]:
@@ -124,18 +134,23 @@ def _mark(row: PointResult, x: float, integers: bool) -> Mark:
         n = last.num_transitions
         low, high = (None if end is None else n * end for end in (last.low, last.high))
         if last.mean is None:  # every trial failed
-            return Mark(x, 1.0, None, None, "undetermined")
+            return Mark(x, math.nan, None, None, "undetermined")
         return Mark(x, n * last.mean, low, high)
     threshold = row.threshold
     assert threshold is not None
     settled = threshold.smallest_n if threshold.settled else None
-    if settled is not None and integers:
-        return Mark(x, settled, None, None)
+    if integers and not threshold.censored:
+        # The least N is N₅₀ rounded up; where trials do not settle it, so are the ends of its interval.
+        low, high = (
+            None if settled is not None or end is None else float(math.ceil(end - 1e-9))
+            for end in (threshold.n50_low, threshold.n50_high)
+        )
+        return Mark(x, threshold.smallest_n or math.ceil(threshold.n50), low, high)
     return Mark(x, threshold.n50, threshold.n50_low, threshold.n50_high, threshold.censored, settled)
 
 
 def _theory_lines(experiment: Experiment, places: Mapping[Any, float]) -> list[TheoryLine]:
-    """The curves' predictions and, in the plain comparison, lightly the counts of weaker methods than the best."""
+    """The curves' predictions and, where the experiment asks for them, lightly the counts of weaker methods."""
     lines = []
     for curve in experiment.curves:
         label = "" if curve.prediction_label is None else f"${curve.prediction_label}$"
@@ -155,7 +170,7 @@ def _theory_lines(experiment: Experiment, places: Mapping[Any, float]) -> list[T
 def _weaker_methods(experiment: Experiment) -> list[TheoryLine]:
     """What DDPG's equations would need without UᵀU = I, or with its convex relaxation."""
     construction = experiment.common("construction")
-    if experiment.name != "complexity" or "ddpg" not in {curve.learner for curve in experiment.curves}:
+    if not experiment.weaker_methods:
         return []
     dims = range(experiment.dims[0], experiment.dims[-1] + 1)
     lines = []
@@ -199,9 +214,19 @@ def write_results(results: ExperimentResults, directory: RunDirectory) -> list[P
             x_label=_AXES.get(experiment.x, experiment.x.replace("_", " ")),
             y_label=_y_label(experiment),
             categories=named,
+            heading=_optimisers(experiment),
         )
         paths += save_figure(figure, directory.figures, experiment.name, about)
     return paths
+
+
+def _optimisers(experiment: Experiment) -> str:
+    """How the losses were minimised; by curve where they differ and a label does not say so."""
+    found = list(dict.fromkeys(curve.optimiser for curve in experiment.curves))
+    if len(found) == 1:
+        return found[0]
+    silent = [curve for curve in experiment.curves if curve.method not in curve.label]
+    return "; ".join(f"{curve.label}: {curve.optimiser}" for curve in silent)
 
 
 def _y_label(experiment: Experiment) -> str:
@@ -264,7 +289,8 @@ def _growth_lines(results: CurveResults) -> list[str]:
         high = "…" if approach.limit_high is None else f"{approach.limit_high:.2f}"
         lines.append(
             f"  N50 over the prediction ≈ {approach.limit:.2f} + {approach.coefficient:.2f}·d^-{approach.power:.2f}:"
-            f" limit in [{approach.limit_low:.2f}, {high}], p = {approach.limit_one:.2f} for 1"
+            f" limit in [{approach.limit_low:.2f}, {high}], p = {approach.limit_one:.2f} for 1,"
+            f" from d = {', '.join(map(str, approach.dims))}"
             + (" (the power is at the end of its range)" if approach.power_bounded else "")
         )
     return lines
@@ -282,13 +308,14 @@ def _print_lack_of_fit(results: CurveResults, console: Console) -> None:
 
 
 def _print_unfinished(results: CurveResults, console: Console) -> None:
-    """Trials that did not stop by their own rule, or could not choose, count as failures; say how many there were."""
+    """Say how many trials did not stop by their own rule, or could not choose, and what became of them."""
+    errors = any(row.errors for row in results.points)
+    fates = {"diverged": "left out of the mean"} if errors else {}
+    fate = "in the mean with the parameter that they reached" if errors else "counted as failures"
     counts: dict[str, int] = {}
     for tally in results.outcomes:
         if tally.outcome in ("diverged", "not_converged", "ambiguous"):
             counts[tally.outcome] = counts.get(tally.outcome, 0) + tally.trials
     for outcome, trials in counts.items():
-        console.print(
-            f"  {trials} {'trial' if trials == 1 else 'trials'} {outcome.replace('_', ' ')}, counted as failures",
-            highlight=False,
-        )
+        number = "1 trial" if trials == 1 else f"{trials} trials"
+        console.print(f"  {number} {outcome.replace('_', ' ')}, {fates.get(outcome, fate)}", highlight=False)

@@ -66,19 +66,22 @@ class CurveResults:
     def approach(self) -> Approach | None:
         """Where the ratio of a descent's N₅₀ to the prediction goes as d grows; None where no order is predicted.
 
-        From d = 8 on: below, luck and integers decide, and the ratio rises before it falls.
+        From d = 8 on: below, luck and integers decide, and the ratio rises before it falls. None as well where a
+        threshold among them has no upper bound: an extrapolation may not leave out what did not succeed.
         """
         if self.scaling is None or self.curve.method != "descent" or self.curve.expectation.kind != "order":
             return None
+        asked = [row for row in self.points if row.point.setting.dim >= _FROM_DIM]
+        if any(row.threshold is not None and row.threshold.censored in ("right", "undetermined") for row in asked):
+            return None
         known = [
             (row.point.setting.dim, threshold.n50 / row.point.predicted, threshold.half_width / _NORMAL_95)
-            for row in self.points
+            for row in asked
             if (threshold := row.threshold) is not None
             and not threshold.censored
             and not threshold.settled
             and math.isfinite(threshold.half_width)
             and row.point.predicted is not None
-            and row.point.setting.dim >= _FROM_DIM
         ]
         if not known:
             return None

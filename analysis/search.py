@@ -176,7 +176,7 @@ class ThresholdSearch:
             self.stopped = "settled"
         elif at_end:
             self.stopped = "budget"
-        elif fit.censored == "left":
+        elif fit.censored == "left" or counts.above:
             return self._or_stop([n for n in (1,) if self._free(n)], "censored")
         elif above is None:
             # Success has been seen, but nowhere surely more often than not: more trials, then more transitions.

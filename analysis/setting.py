@@ -33,7 +33,7 @@ _DEFAULT_OPTIMIZER = "nesterov"
 _MIXED_FROM = 32
 """Dimension from which a pass in single precision is so much faster that finishing in double precision is worth it."""
 
-ENGINE = 4
+ENGINE = 5
 """Raised whenever the numbers that a setting leads to change; stores of another engine are refused."""
 
 MAX_SEED = 2**63 - 1
@@ -184,6 +184,10 @@ class Setting:
             if OPTIMIZERS[self.optimizer].needs_full_batch:
                 able = ", ".join(n for n, o in OPTIMIZERS.items() if not o.needs_full_batch)
                 raise ConfigError("optimizer", self.optimizer, f"with minibatches use one of: {able}")
+        for item in fields(self):
+            if item.type == "float":
+                # 1 and 1.0 are one setting and must have one hash; so are 0.0 and -0.0.
+                object.__setattr__(self, item.name, float(getattr(self, item.name)) + 0.0)
         self._check_goals()
         self._check_class()
         self._check_method()
@@ -317,7 +321,11 @@ def _whole(argument: str, value: object, least: int) -> None:
 
 
 def _real(argument: str, value: object, holds: Any, allowed: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and holds(value)):
+    try:
+        usable = not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:  # an integer beyond what a float can hold
+        usable = False
+    if not usable or not holds(value):
         raise ConfigError(argument, value, f"expected a number with {allowed}")
 
 

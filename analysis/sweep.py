@@ -115,6 +115,10 @@ def run_sweep(
     return plans
 
 
+def _failed(future: Future[list[TrialRow]]) -> bool:
+    return future.cancelled() or future.exception() is not None
+
+
 class _Sweep:
     """What is waiting, what is under way, and what has to be looked at twice; see :func:`run_sweep`."""
 
@@ -142,7 +146,8 @@ class _Sweep:
                 try:
                     self._submit()
                     done, _ = wait(self._running, return_when=FIRST_COMPLETED)
-                    for future in done:
+                    # Failed ones last: what the others found is kept.
+                    for future in sorted(done, key=_failed):
                         self._take_in(future)
                 except BrokenExecutor as error:
                     self._recover(error)

@@ -371,7 +371,7 @@ def latex_table(results: ExperimentResults) -> str:
 
 def _heading(curve: Curve) -> str:
     """The curve's name with its optimiser."""
-    return as_latex(curve.label if curve.method in curve.label else f"{curve.label} ({curve.method})")
+    return as_latex(curve.label if curve.optimiser in curve.label else f"{curve.label}: {curve.optimiser}")
 
 
 def _latex_cells(row: PointResult) -> list[str]:

@@ -59,18 +59,18 @@ class Threshold:
     """Where success crosses 1/2, for one learner in one dimension.
 
     Attributes:
-        n50: estimate of N50. If ``censored`` is "left" or "right" it is the bound: the smallest, respectively largest,
-            tested N. If "undetermined" it is only where to look next: the geometric middle of the two tested N
-            between which the isotonic regression crosses 1/2 (or the one that there is), with an open interval.
+        n50: estimate of N50. If ``censored`` is "left" or "right" it is the bound, the closed end of the interval. If
+            "undetermined" it is only where to look next: the geometric middle of the two tested N between which the
+            isotonic regression crosses 1/2 (or the one that there is), with an open interval.
         n50_low: lower end of the interval; None if open.
         n50_high: upper end of the interval; None if open.
         n90: N at which the fitted success probability is 9/10; None without a fit, or beyond the largest tested N.
         slope: β, the slope of logit P in log N; None without a fit that the decided N allow.
         smallest_n: least integer N with success probability at least 1/2; None if no tested N reaches 1/2 or if
-            undetermined. If censored "left" it is an upper bound, like ``n50``, unless ``settled``.
-        censored: "" for a fitted threshold; "left" if more than half of the trials succeed at every tested N (N50 is at
-            most the smallest); "right" if fewer than half do at every tested N (N50 is at least the largest);
-            "undetermined" if the fractions lie on both sides of 1/2 (or on it) without rising with N.
+            undetermined. If censored "left" it is the smallest tested N.
+        censored: "" for a fitted threshold; "left" if the curve crosses 1/2 at no tested N, above it at all of them,
+            and trials bound N50 from above; "right" for the mirror image; "undetermined" if they bound it on neither
+            side: a bare majority everywhere is no bound, nor are fractions that do not rise with N.
         settled: whether ``smallest_n`` is certain: exact tests put N−1 below 1/2 and N above it (N−1 = 0 is below by
             definition: with no transitions nothing is learned).
         trials: total number of trials.
@@ -138,15 +138,14 @@ def fit_threshold(
     for name, value in (("level", level), ("settle_level", settle_level)):
         if not 0.0 < value < 1.0:
             raise ValueError(f"{name} is {value}; must be strictly between 0 and 1")
+    smallest, largest = counts.num_transitions[0], counts.num_transitions[-1]
     if counts.above:
-        smallest = counts.num_transitions[0]
         bound = _bound_from_above(counts.num_transitions, counts.successes, counts.trials, level)
-        return _without_fit(counts, "left", float(smallest), None, bound, smallest, settle_level)
+        return _one_sided(counts, "left", smallest, bound, settle_level)
     if counts.below:
-        largest = counts.num_transitions[-1]
         failures = tuple(n - s for s, n in zip(counts.successes, counts.trials, strict=True))
         bound = _bound_from_above(counts.num_transitions[::-1], failures[::-1], counts.trials[::-1], level)
-        return _without_fit(counts, "right", float(largest), bound, None, None, settle_level)
+        return _one_sided(counts, "right", largest, bound, settle_level)
     profile = _Profile(counts)
     fit = _fit(counts, profile)
     if fit is None:
@@ -156,13 +155,10 @@ def fit_threshold(
     low, high = profile.interval(level)
     # The interval is the likelihood's, and the penalty may not move the estimate out of it.
     n50 = min(max(math.exp(fit.x50), low or 0.0), high or math.inf)
-    smallest, largest = counts.num_transitions[0], counts.num_transitions[-1]
     if n50 < smallest:  # the curve crosses where nothing was tried: a bound, as if no tested N were below 1/2
-        bound = None if high is None else max(high, float(smallest))
-        return _without_fit(counts, "left", float(smallest), None, bound, smallest, settle_level)
+        return _one_sided(counts, "left", smallest, None if high is None else max(high, smallest), settle_level)
     if n50 > largest:
-        bound = None if low is None else min(low, float(largest))
-        return _without_fit(counts, "right", float(largest), bound, None, None, settle_level)
+        return _one_sided(counts, "right", largest, None if low is None else min(low, largest), settle_level)
     smallest_n = _smallest_n(counts, n50, settle_level)
     settled = _settled(counts, smallest_n, settle_level)
     if settled:
@@ -380,6 +376,17 @@ def _settled(counts: Counts, smallest_n: int | None, settle_level: float) -> boo
         if n not in cells or binomtest(*cells[n], 0.5, alternative=alternative).pvalue > settle_level:
             return False
     return True
+
+
+def _one_sided(
+    counts: Counts, side: Literal["left", "right"], end: int, bound: float | None, settle_level: float
+) -> Threshold:
+    """A threshold that trials bound on one side; undetermined, near the end of the tested N, if they do not."""
+    if bound is None:
+        return _without_fit(counts, "undetermined", float(end), None, None, None, settle_level)
+    smallest_n = end if side == "left" else None
+    low, high = (None, bound) if side == "left" else (bound, None)
+    return _without_fit(counts, side, bound, low, high, smallest_n, settle_level)
 
 
 def _without_fit(

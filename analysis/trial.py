@@ -18,6 +18,7 @@ from torch import Tensor
 from analysis.setting import Setting, content_hash
 from toyenvs.learners import Outcome, TrainingResult
 from toyenvs.learners.minimisers import MinimiserSettings, minimise
+from toyenvs.learners.minimisers.equations import numbers_a_trial
 from toyenvs.learners.online import OnlineSettings, run_online
 from toyenvs.protocol import collect_buffers
 from toyenvs.regret import mean_regret, uniform_regret
@@ -77,7 +78,8 @@ class TrialRow:
     Attributes:
         trial: its index.
         success: the policy is uniformly ε-optimal, and the learner stopped by its own rule.
-        outcome: label of :class:`toyenvs.learners.Outcome`.
+        outcome: label of :class:`toyenvs.learners.Outcome`; "online" for an agent that did not diverge and did not
+            have to choose between parameters of two components that solve all equations.
         loss: full-buffer loss at the end; None if it is no finite number.
         uniform_regret: of the policy, at the worst unit goal, see :mod:`toyenvs.regret`; None as for the loss.
         mean_regret: its mean over unit goals.
@@ -136,11 +138,23 @@ def run_batch(batch: Batch) -> list[TrialRow]:
 def parts_of(batch: Batch) -> list[Batch]:
     """The batch as batches whose arrays have at most ``LARGEST_ARRAY`` numbers, or one trial if that has more."""
     setting = batch.setting
-    rows = batch.num_transitions * setting.unit * setting.relabels
-    # Second-order methods hold the derivative of every row in every direction of the manifold.
-    second_order = setting.method not in ("descent", "online")
-    width = setting.make_group().dimension(setting.dim) if second_order else setting.dim
-    size = max(1, LARGEST_ARRAY // (rows * max(setting.dim, width)))
+    dim, rows = setting.dim, batch.num_transitions * setting.unit * setting.relabels
+    numbers = rows * dim
+    if setting.method == "online":
+        # The parameter after each transition is kept.
+        numbers = math.ceil((1 + _STAYS) * rows) * dim**2
+    elif setting.method != "descent":
+        # The others write their equations down. (Restarts are counted where they are made.)
+        learner, goal_dim = setting.make_learner(), setting.make_construction().goal_dim
+        equations = numbers_a_trial(
+            dim,
+            goal_dim,
+            rows,
+            has_values=learner.value_weight > 0,
+            has_gradients=learner.gradient_weight > 0,
+        )
+        numbers = max(numbers, equations)
+    size = max(1, LARGEST_ARRAY // numbers)
     end = batch.first_trial + batch.count
     return [
         replace(batch, first_trial=first, count=min(size, end - first)) for first in range(batch.first_trial, end, size)
@@ -237,13 +251,15 @@ def _run_online(trials: _Trials) -> list[TrialRow]:
         num_transitions=num_transitions,
         patience=math.ceil(_STAYS * num_transitions),
     )
-    regret = result.uniform_regret[:, num_transitions - 1].tolist()
-    success = result.success.tolist()
+    asked = result.uniform_regret[:, num_transitions - 1 :]
+    regret, success = asked[:, 0].tolist(), result.success.tolist()
+    lost = asked.isnan().any(1).tolist()
+    ambiguous = result.ambiguous[:, num_transitions - 1].tolist()
     return [
         TrialRow(
             trial=trial,
             success=success[i],
-            outcome="online",
+            outcome="diverged" if lost[i] else "ambiguous" if ambiguous[i] else "online",
             loss=None,
             uniform_regret=_finite(regret[i]),
             mean_regret=None,

@@ -30,6 +30,9 @@ FITTING = 6.0
 _STRETCH = 3.29 / 1.96
 """Half-width of a normal 99.9 % interval over that of a 95 % interval."""
 
+_NEGLIGIBLE = 0.01
+"""Share of trials without a parameter up to which a mean over the others is still judged."""
+
 DECISIVE = 0.95
 """AIC weight that the laws of one order must share before the verdict speaks of that order."""
 
@@ -212,12 +215,27 @@ def _judge_within(curve: Curve, points: Sequence[PointResult]) -> Verdict:
     what = "error" if points[0].errors else "threshold"
     text = f"{curve.label}: the {what} over the prediction is {', '.join(_ratio_text(result) for result in points)}"
     bar = f"(to be within {tolerance:.0%} of 1)"
+    left_out = [(result, share) for result in points if (share := _share_without_parameter(result))]
+    if left_out:
+        shares = ", ".join(f"{share:.1%} at {result.point.x}" for result, share in left_out)
+        bar += f"; trials that ended without a parameter are in no mean: {shares}"
+    if any(share > _NEGLIGIBLE for _, share in left_out):
+        # Survivors are not a sample of all trials, so that neither agreement nor disagreement is known.
+        return Verdict("undecided", f"{text} {bar}.")
     if outside:
         return Verdict("disagrees", f"{text} {bar}.")
     if open_points:
         names = ", ".join(str(result.point.x) for result in open_points)
         return Verdict("undecided", f"{text} {bar}; the interval does not decide at {names}.")
     return Verdict("agrees", f"{text} {bar}.")
+
+
+def _share_without_parameter(result: PointResult) -> float:
+    """Share of the trials at the largest N that no mean contains."""
+    if not result.errors:
+        return 0.0
+    last = result.errors[-1]
+    return last.failed / max(1, last.failed + last.trials)
 
 
 def _ratio_text(result: PointResult) -> str:
@@ -295,7 +313,7 @@ def _growth(order: float) -> str:
 
 
 def _below_prediction(curve: Curve, points: Sequence[PointResult]) -> list[str]:
-    """Where the whole interval of N₅₀ lies below the smallest sufficient N less one, if that is asked for."""
+    """Where the smallest N is settled below the prediction, or the whole interval of N₅₀ lies below it less one."""
     start = curve.expectation.not_below_from
     if start is None:
         return []
@@ -304,7 +322,11 @@ def _below_prediction(curve: Curve, points: Sequence[PointResult]) -> list[str]:
         x, predicted, threshold = result.point.x, result.point.predicted, result.threshold
         if isinstance(x, str) or x < start or predicted is None or threshold is None:
             continue
-        if threshold.n50_high is not None and threshold.n50_high < predicted - 1:
+        if threshold.settled and threshold.smallest_n is not None:
+            below = threshold.smallest_n < predicted
+        else:
+            below = threshold.n50_high is not None and threshold.n50_high < predicted - 1
+        if below:
             found.append(f"{x}")
     return found
 

@@ -48,6 +48,26 @@ def test_the_plain_experiment_has_a_curve_a_learner() -> None:
     assert [curve.predicted_order for curve in experiment.curves] == [2, 1, 1]
 
 
+@pytest.mark.parametrize(
+    ("values", "labels", "weaker"),
+    [
+        ({}, ("D+1", "d-1"), True),
+        ({"group": "o"}, ("D+1", "d"), True),
+        # Predicted as well, but not by these formulas; and what weaker methods need is another number.
+        ({"relabels": 4}, (None, None), False),
+        ({"steps_per_goal": 3}, (None, None), False),
+        ({"group": "symmetric", "discount": 0.0}, (None, None), False),
+        ({"learners": ("reengage",)}, ("d-1",), False),
+    ],
+)
+def test_a_line_is_named_by_the_formula_that_it_is(
+    values: dict[str, Any], labels: tuple[str | None, ...], weaker: bool
+) -> None:
+    experiment = compare_learners(**{"dims": (4, 6), "learners": ("ddpg", "reengage"), **values})
+    assert tuple(curve.prediction_label for curve in experiment.curves) == labels
+    assert experiment.weaker_methods == weaker
+
+
 def test_where_theory_is_silent_nothing_is_expected() -> None:
     (curve,) = compare_learners((2, 3), ("ddpg",), goals="hindsight").curves
     assert [point.predicted for point in curve.points] == [None, None]

@@ -100,6 +100,47 @@ def test_marks_stand_at_their_numbers() -> None:
     assert ax.get_xscale() == ax.get_yscale() == "log"
 
 
+def test_a_threshold_that_trials_leave_open_is_shown_as_open() -> None:
+    series = Series("DDPG", "ddpg", (Mark(2, 1.0, None, None, "undetermined"), *DDPG.marks[1:]))
+    crosses = [
+        line for line in draw_thresholds(Figure().add_subplot(), [series], []).get_lines() if line.get_marker() == "x"
+    ]
+    assert [tuple(line.get_xydata()[0]) for line in crosses] == [(2.0, 1.0)]
+
+
+def test_one_formula_with_several_values_keeps_the_colours_of_its_curves() -> None:
+    """Curves with different d may share a formula in K and d; every line is its own curve's, the name nobody's."""
+    lines = [
+        TheoryLine("$max$", (1, 2), (4.0, 3.0), "curve 0"),
+        TheoryLine("$max$", (1, 2), (9.0, 5.0), "curve 1"),
+        TheoryLine("$same$", (1, 2), (7.0, 6.0), "curve 2"),
+        TheoryLine("$same$", (1, 2), (7.0, 6.0), "curve 3"),
+    ]
+    ax = draw_thresholds(Figure().add_subplot(), MANY, lines)
+    colours = {tuple(line.get_ydata()): line.get_color() for line in ax.get_lines() if line.is_dashed()}
+    assert len(colours) == 3
+    assert len(set(colours.values())) == 3
+    names = {text.get_text(): text.get_color() for text in ax.texts}
+    assert names["$max$"] == names["$same$"] == colours[7.0, 6.0] == "0.35"
+
+
+def test_equal_counts_at_other_places_are_another_line() -> None:
+    lines = [
+        TheoryLine("$d$", (3, 4, 5), (3.0, 4.0, 5.0), "curve 0"),
+        TheoryLine("$d-1$", (4, 5, 6), (3.0, 4.0, 5.0), "curve 1"),
+    ]
+    ax = draw_thresholds(Figure().add_subplot(), MANY, lines)
+    drawn = [tuple(map(tuple, line.get_xydata())) for line in ax.get_lines() if line.is_dashed()]
+    assert len(drawn) == 2
+
+
+def test_what_holds_for_all_curves_stands_above_them() -> None:
+    assert draw_thresholds(Figure().add_subplot(), SERIES, [], heading="descent").get_title(loc="left") == "descent"
+    legend = draw_thresholds(Figure().add_subplot(), MANY, [], heading="minimiser").get_legend()
+    assert legend is not None
+    assert legend.get_title().get_text() == "minimiser"
+
+
 def test_learners_differ_without_colour() -> None:
     ax = draw_thresholds(Figure().add_subplot(), SERIES, [])
     curves = [line for line in ax.get_lines() if len(line.get_xdata()) > 1 and line.get_marker() in ("o", "s")]

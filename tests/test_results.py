@@ -161,6 +161,25 @@ def test_a_censored_threshold_is_not_hidden() -> None:
     assert "$\\le 1.0$" in latex_table(found)
 
 
+def test_an_extrapolation_does_not_leave_out_what_never_succeeded() -> None:
+    experiment = compare_learners(dims=(8, 10, 12, 16, 24, 32), learners=("ddpg",))
+    rising: dict[Setting, Plan] = {}
+    for setting in experiment.settings:
+        n50 = 1.2 * quadratic(setting.dim)
+        cells = {round(n50 * part): (round(100 / (1 + part**-12)), 100) for part in (0.8, 0.9, 1.0, 1.1, 1.3)}
+        rising[setting] = ThresholdSearch(setting, cells, stopped="precision")
+    starts = {setting.hash(): (1.0, 1) for setting in experiment.settings}
+    approach = ExperimentResults.from_plans(experiment, rising, [], starts).curves[0].approach
+    assert approach is not None
+    assert approach.dims == (8, 10, 12, 16, 24, 32)
+    last = experiment.settings[-1]
+    never: dict[Setting, Plan] = {
+        **rising,
+        last: ThresholdSearch(last, {500: (0, 100), 1000: (0, 100)}, stopped="censored"),
+    }
+    assert ExperimentResults.from_plans(experiment, never, [], starts).curves[0].approach is None
+
+
 def test_the_scaling_file() -> None:
     rows = list(csv.DictReader(scaling_csv(found()).splitlines()))
     weights = [float(row["weight"]) for row in rows if row["learner"] == "ddpg" and row["weight"]]

@@ -197,6 +197,25 @@ def test_equal_settings_are_one() -> None:
     assert Setting(**{name: value for name, value in resolved.items() if name != "engine"}) == Setting(dim=4)
 
 
+@pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(Setting) if f.type == "float"])
+def test_a_number_is_one_setting_however_it_is_written(name: str) -> None:
+    """A file may hold 1 beside 1.0: equal settings share a plan, whose trials are found by the hash."""
+    value = {"noise": 0, "discount": 0}.get(name, 1)
+    written, same = Setting(**{name: value}), Setting(**{name: float(value)})
+    assert written == same
+    assert written.hash() == same.hash()
+    assert type(getattr(written, name)) is float
+
+
+def test_zero_has_no_sign() -> None:
+    assert Setting(noise=-0.0).hash() == Setting(noise=0.0).hash()
+
+
+def test_an_integer_beyond_every_float_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"alpha: 1000.* is not allowed; expected a number with alpha > 0"):
+        Setting(alpha=10**400)
+
+
 def test_a_setting_makes_what_it_names() -> None:
     setting = Setting(construction="projected-goal", dim=5, goal_dim=2, learner="reengage", alpha=3.0, discount=0.5)
     construction, learner = setting.make_construction(), setting.make_learner()

@@ -269,6 +269,32 @@ def test_a_failing_batch_is_named_and_what_came_before_it_is_kept(
         assert len(store) == 3 * 12
 
 
+class AtOnceExecutor(Executor):
+    """Runs nothing until so many calls wait, then all of them, and fails in the first."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.waiting: list[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = []
+
+    @override
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.waiting.append((Future(), fn, args))
+        future = self.waiting[-1][0]
+        if len(self.waiting) == self.number:
+            (failing, _, _), *others = self.waiting
+            for other, call, given in others:
+                other.set_result(call(*given))
+            failing.set_exception(ValueError("too bad"))
+        return future
+
+
+def test_what_ends_together_with_a_failure_is_kept(tmp_path: Path) -> None:
+    with Store(tmp_path / "sweep.sqlite", EXPERIMENT.resolved()) as store:
+        with pytest.raises(TrialError, match="too bad"):
+            run_sweep(EXPERIMENT, store, AtOnceExecutor(3), workers=2)
+        assert len(store) == 2 * 12
+
+
 def wait_for_trials(store: Path) -> None:
     """Until the first batches are in the store: it grows beyond its empty size, five pages of 4096 bytes."""
     for _ in range(6000):

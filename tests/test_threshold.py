@@ -207,24 +207,39 @@ def test_weak_data_leave_the_interval_open() -> None:
     ("cells", "high"),
     [
         ({3: (10, 10)}, 3.0),  # 2^-10 < 0.025
-        ({3: (4, 4)}, None),  # 2^-4 > 0.025
         # Together 11 of 12: (1 + 12)/2^12 < 0.025, so N50 <= 5; up to N = 4, 7 of 8: 9/2^8 > 0.025: stop.
         ({3: (3, 4), 4: (4, 4), 5: (4, 4)}, 5.0),
     ],
 )
 def test_censored_on_the_left(cells: Cells, high: float | None) -> None:
     fit = fit_threshold(Counts.from_cells(cells))
-    assert (fit.censored, fit.n50, fit.n50_low, fit.n50_high) == ("left", 3.0, None, high)
+    assert (fit.censored, fit.n50, fit.n50_low, fit.n50_high) == ("left", high, None, high)
     assert fit.half_width == math.inf
     assert fit.smallest_n == 3
     assert fit.n90 is None
     assert fit.quantile(0.9) is None
 
 
+@pytest.mark.parametrize(
+    ("cells", "end"),
+    [
+        ({3: (4, 4)}, 3),  # 2^-4 > 0.025
+        ({1: (51, 100), 2: (11, 20)}, 1),  # a bare majority
+        ({3: (0, 4)}, 3),
+        ({5: (48, 100), 6: (49, 100)}, 6),
+    ],
+)
+def test_a_bare_majority_bounds_nothing(cells: Cells, end: int) -> None:
+    fit = fit_threshold(Counts.from_cells(cells))
+    assert (fit.censored, fit.n50, fit.n50_low, fit.n50_high) == ("undetermined", end, None, None)
+    assert fit.smallest_n is None
+    assert not fit.settled
+
+
 def test_censored_on_the_right() -> None:
     # The mirror image of the last case above: together 11 of 12 fail, from N = 4 on 7 of 8.
     fit = fit_threshold(Counts.from_cells({3: (0, 4), 4: (0, 4), 5: (1, 4)}))
-    assert (fit.censored, fit.n50, fit.n50_low, fit.n50_high) == ("right", 5.0, 3.0, None)
+    assert (fit.censored, fit.n50, fit.n50_low, fit.n50_high) == ("right", 3.0, 3.0, None)
     assert fit.smallest_n is None
     assert not fit.settled
 
@@ -263,7 +278,7 @@ def test_smallest_n(cells: Cells, smallest_n: int) -> None:
     [
         {4: (0, 16), 5: (10, 16), 6: (6, 16), 7: (16, 16)},
         {4: (0, 16), 5: (1, 16), 9: (9, 16), 12: (10, 16)},
-        {5: (8, 16), 6: (16, 16)},
+        {5: (7, 16), 6: (16, 16)},
     ],
 )
 def test_where_no_integer_is_settled_the_curve_decides(cells: Cells) -> None:
@@ -417,9 +432,9 @@ def test_decided_integers_that_contradict_each_other_decide_nothing() -> None:
 def test_a_crossing_where_nothing_was_tried_is_a_bound() -> None:
     # 50 %, 60 % and 62 % at N = 1, 2, 4: the curve crosses 1/2 below N = 1; and the mirror image.
     low = fit_threshold(Counts.from_cells({1: (50, 100), 2: (60, 100), 4: (62, 100)}))
-    assert (low.censored, low.n50, low.n50_low, low.n90) == ("left", 1.0, None, None)
+    assert (low.censored, low.n50, low.n50_low, low.n90) == ("left", low.n50_high, None, None)
     high = fit_threshold(Counts.from_cells({10: (38, 100), 20: (40, 100), 40: (50, 100)}))
-    assert (high.censored, high.n50, high.n50_high, high.n90) == ("right", 40.0, None, None)
+    assert (high.censored, high.n50, high.n50_high, high.n90) == ("right", high.n50_low, None, None)
 
 
 def test_n90_is_not_extrapolated() -> None:

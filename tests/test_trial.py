@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import binom
+from torch.utils._python_dispatch import TorchDispatchMode
+from typing_extensions import override
 
 from analysis import trial
 from analysis.setting import Setting
 from analysis.trial import Batch, TrialRow, parts_of, run_batch
 from toyenvs.hypothesis_classes import SpecialOrthogonal
+from toyenvs.learners.online import OnlineResult
 from toyenvs.protocol import collect_buffers
 from toyenvs.replay import Transitions
 
@@ -81,7 +84,7 @@ def test_a_trial_does_not_depend_on_its_batch(learner: str, num_transitions: int
         ("descent", 9, 9 * 4 * 4, [4, 4, 1]),
         ("descent", 9, 9 * 4 - 1, [1] * 9),
         ("descent", 9, 9 * 4 * 9, [9]),
-        ("minimiser", 9, 9 * 6 * 5, [5, 4]),
+        ("minimiser", 9, 9 * 16 * 5, [5, 4]),  # its equations: 9 rows of 16 numbers
     ],
 )
 def test_batches_that_are_too_large_run_in_parts(
@@ -96,6 +99,49 @@ def test_batches_that_are_too_large_run_in_parts(
     assert in_parts == [row for part in parts for row in run_batch(part)]
     monkeypatch.undo()
     assert [(row.trial, row.success) for row in run_batch(whole)] == [(row.trial, row.success) for row in in_parts]
+
+
+class _Largest(TorchDispatchMode):
+    """Remembers the largest array that was made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = 0
+
+    @override
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for one in out if isinstance(out, tuple | list) else [out]:
+            if isinstance(one, torch.Tensor):
+                self.numbers = max(self.numbers, one.untyped_storage().nbytes() // 8)
+        return out
+
+
+@pytest.mark.parametrize(
+    ("num_transitions", "values"),
+    [
+        (40, {"learner": "ddpg"}),
+        (20, {"learner": "reengage"}),
+        (10, {"learner": "ddpg", "relabels": 4}),
+        (36, {"learner": "ddpg", "method": "least-squares"}),
+        (300, {"learner": "ddpg", "method": "least-squares"}),
+        (4, {"learner": "reengage", "method": "minimiser"}),
+        (20, {"learner": "reengage", "method": "minimiser"}),
+        (5, {"learner": "ddpg", "method": "online"}),
+    ],
+    ids=str,
+)
+def test_the_largest_array_is_the_one_that_was_counted(
+    num_transitions: int, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Batch(Setting(dim=6, **values), num_transitions, 0, 4)
+    with _Largest() as largest:
+        run_batch(whole)
+    # Half as much again, for a column of right sides or a vector with each row; not twice, which would be a miscount.
+    monkeypatch.setattr(trial, "LARGEST_ARRAY", math.ceil(largest.numbers / 1.5))
+    assert len(parts_of(whole)) <= 2
+    monkeypatch.setattr(trial, "LARGEST_ARRAY", largest.numbers // 2)
+    assert len(parts_of(whole)) >= 2
 
 
 def test_every_row_of_a_buffer_counts_for_the_size_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,3 +348,29 @@ def test_goals_that_see_few_rows_are_judged_by_these() -> None:
     assert successes(run_batch(batch("ddpg", 4, 5, size=8, **values))) == 0
     assert successes(run_batch(batch("reengage", 4, 4, size=8, **values))) == 8
     assert successes(run_batch(batch("reengage", 4, 3, size=8, **values))) == 0
+
+
+@pytest.mark.parametrize(
+    ("regret", "tossed", "outcome", "success"),
+    [
+        ([1.0, 0.001, 0.0, 0.0], [True, False, False, False], "online", True),
+        ([1.0, 0.5, 0.0, 0.0], [False] * 4, "online", False),
+        ([1.0, 0.001, 0.0, 0.0], [False, True, False, False], "ambiguous", False),
+        ([1.0, 0.001, math.nan, 0.0], [False] * 4, "diverged", False),
+    ],
+)
+def test_how_an_online_trial_ended_is_said(
+    regret: list[float], tossed: list[bool], outcome: str, success: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """N = 2, asked for at the second transition and for one more."""
+    real = trial.run_online
+
+    def spoiled(*args: Any, **kwargs: Any) -> OnlineResult:
+        steps = kwargs["num_transitions"] + kwargs["patience"]
+        found, ambiguous = torch.tensor([regret[:steps]]), torch.tensor([tossed[:steps]])
+        good = ((found <= kwargs["epsilon"]) & ~ambiguous)[:, kwargs["num_transitions"] - 1 :].all(1)
+        return dataclasses.replace(real(*args, **kwargs), uniform_regret=found, ambiguous=ambiguous, success=good)
+
+    monkeypatch.setattr(trial, "run_online", spoiled)
+    (row,) = run_batch(batch("ddpg", 3, 2, size=1, method="online"))
+    assert (row.outcome, row.success) == (outcome, success)

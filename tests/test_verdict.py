@@ -251,6 +251,20 @@ def test_errors_are_judged_at_the_largest_n() -> None:
     assert with_errors(ErrorEstimate(100, 0.0200, -math.inf, math.inf, 1, 0), 0.05).status == "undecided"
 
 
+@pytest.mark.parametrize(("failed", "status"), [(0, "agrees"), (1, "agrees"), (2, "undecided"), (75, "undecided")])
+def test_a_mean_over_survivors_decides_nothing(failed: int, status: str) -> None:
+    """Trials without a parameter are in no mean: up to 1 % are named, more leave it open, whatever the rest say."""
+    curve = curve_of("within", [2.0], 0.05)
+
+    def judged(mean: float) -> Verdict:
+        last = ErrorEstimate(100, mean, mean - 0.0006, mean + 0.0006, 100 - failed, failed)
+        return judge(curve, [PointResult(curve.points[0], None, (last,), "complete", 1.0, 1)], None)
+
+    assert judged(0.0201).status == status
+    assert ("without a parameter" in judged(0.0201).sentence) == bool(failed)
+    assert judged(0.04).status == ("disagrees" if status == "agrees" else "undecided")
+
+
 def test_nothing_is_concluded_where_nothing_is_expected() -> None:
     said = verdict("none", [4], [jump(4)])
     assert said.status == "not judged"
@@ -283,3 +297,18 @@ def test_too_few_transitions_disagree_with_what_is_needed() -> None:
     assert "fewer transitions than the prediction says are needed" in found.sentence
     lenient = replace(experiment.curves[0], expectation=Expectation("order"))
     assert results(replace(experiment, curves=(lenient,)), plans).verdict.status == "agrees"
+
+
+def test_an_integer_settled_below_what_is_needed_disagrees() -> None:
+    curve = replace(curve_of("order", [7, 16, 29]), expectation=Expectation("order", not_below_from=0))
+
+    def judged(first: int) -> Verdict:
+        found = [fit_threshold(Counts.from_cells(jump(n))) for n in (first, 16, 29)]
+        points = [
+            PointResult(point, threshold, (), "settled", 1.0, 1)
+            for point, threshold in zip(curve.points, found, strict=True)
+        ]
+        return judge(curve, points, None)
+
+    assert judged(7).status == "undecided"
+    assert judged(6).status == "disagrees"

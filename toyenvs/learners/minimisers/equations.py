@@ -24,7 +24,7 @@ from toyenvs.constructions.base import Construction
 from toyenvs.learners.descent import Outcome, TrainingResult
 from toyenvs.replay import Transitions
 
-__all__ = ["RANK_TOLERANCE", "Equations", "answer", "numerical_rank", "typical_loss"]
+__all__ = ["RANK_TOLERANCE", "Equations", "answer", "numbers_a_trial", "numerical_rank", "typical_loss"]
 
 _BLOCK = 4
 """Rows that are compressed at a time, in multiples of the number of columns."""
@@ -179,6 +179,22 @@ def _compressed(
     triangle = torch.linalg.qr(torch.cat([matrix, right_side], -1), mode="r").R
     rest = triangle[:, columns:, columns:].square().sum((-2, -1))
     return triangle[:, :columns, :columns], triangle[:, :columns, columns:], rest
+
+
+def numbers_a_trial(dim: int, goal_dim: int, rows: int, *, has_values: bool, has_gradients: bool) -> int:
+    """Numbers in the largest array that writing one trial's equations down takes, before they are compressed.
+
+    Args:
+        dim: d.
+        goal_dim: k.
+        rows: n ≥ 1 of its buffer.
+        has_values: whether the temporal-difference term has a weight.
+        has_gradients: whether the goal-gradient term has one.
+    """
+    columns = goal_dim * dim
+    values = min(rows, (_BLOCK + 1) * columns) if has_values else 0
+    gradients = goal_dim * min(rows, dim) if has_gradients else 0
+    return max(values, min(values, columns) + gradients) * columns
 
 
 def typical_loss(
