@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from analysis.experiment import Experiment
 
 __all__ = ["describe_session", "utc_now"]
@@ -60,6 +62,7 @@ def describe_session(experiment: Experiment, workers: int, executor: str) -> dic
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": platform.processor() or platform.machine(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count(),
         "packages": {package: _version(package) for package in _PACKAGES},
     }

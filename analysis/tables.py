@@ -262,7 +262,8 @@ def _or_dash(value: float | None, form: Callable[[float], str] = str) -> str:
 def _smallest(row: PointResult) -> str:
     """The smallest N, marked where it is the rounded-up N₅₀ and not settled by trials."""
     assert row.threshold is not None
-    return ("" if row.threshold.settled else "~") + _or_dash(row.threshold.smallest_n)
+    least = row.threshold.smallest_n
+    return _or_dash(least) if least is None or row.threshold.settled else f"~{least}"
 
 
 def terminal_table(results: CurveResults, x: str) -> Table:
