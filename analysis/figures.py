@@ -227,7 +227,7 @@ def draw_thresholds(
         # One formula may stand for several lines, of several colours.
         others = [other for other in theory if other is not line and other.label == line.label]
         label_colour = _SHARED if others and line.series is not None else style["color"]
-        if categories:
+        if categories or len(line.x) == 1:
             style |= {"linestyle": "none", "marker": "_", "markersize": 11, "markeredgewidth": 1.0}
         ax.plot(line.x, line.counts, **style)
         if not few and not categories and len(line.label) > _LONG_LABEL:

@@ -134,6 +134,12 @@ def test_equal_counts_at_other_places_are_another_line() -> None:
     assert len(drawn) == 2
 
 
+def test_a_line_of_one_point_is_seen() -> None:
+    one = [Series("DDPG", "ddpg", (Mark(8, 38.0, 36.0, 40.0),))]
+    ax = draw_thresholds(Figure().add_subplot(), one, [TheoryLine("$D+1$", (8,), (29,), "DDPG")])
+    assert [line.get_marker() for line in ax.get_lines() if tuple(line.get_ydata()) == (29,)] == ["_"]
+
+
 def test_what_holds_for_all_curves_stands_above_them() -> None:
     assert draw_thresholds(Figure().add_subplot(), SERIES, [], heading="descent").get_title(loc="left") == "descent"
     legend = draw_thresholds(Figure().add_subplot(), MANY, [], heading="minimiser").get_legend()
