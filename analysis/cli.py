@@ -15,6 +15,7 @@ import importlib.metadata
 import sqlite3
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import NoReturn
 
 from rich.console import Console
@@ -52,6 +53,11 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(EXIT_USAGE, one_line(f"{self.prog}: error: {message} (see {self.prog} --help)") + "\n")
 
+    def refuse(self, word: str) -> NoReturn:
+        """End with an error about a word that is no argument, and the option that it may be a slip of."""
+        close = get_close_matches(word.split("=")[0], list(self._option_string_actions), n=1)
+        self.error(f"unrecognized argument: {word}" + (f"; did you mean {close[0]}?" if close else ""))
+
 
 def make_parser(called: str | None) -> _Parser:
     """The parser, complete for the command that is called."""
@@ -77,14 +83,16 @@ def make_parser(called: str | None) -> _Parser:
             allow_abbrev=False,
         )
         module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        command.set_defaults(run=module.run, parser=command)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code (argparse exits by itself for --help and usage errors)."""
     words = sys.argv[1:] if argv is None else argv
-    arguments = make_parser(words[0] if words else None).parse_args(words)
+    arguments, unknown = make_parser(words[0] if words else None).parse_known_args(words)
+    if unknown:
+        arguments.parser.refuse(unknown[0])
     console = _Console(soft_wrap=True, markup=False, emoji=False)  # what users name is printed as it is
     if not console.is_terminal:
         console.width = _WIDTH
@@ -96,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         where = (
             f"{error.source}: {error.argument}"
             if error.source
-            else f"argument {option if option.endswith('.toml') else '--' + option}"
+            else f"argument {option if option.endswith('.toml') or option.isupper() else '--' + option}"
         )
         complain(arguments.command, f"{where}: {reason}")
         return EXIT_USAGE

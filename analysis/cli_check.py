@@ -126,13 +126,14 @@ def _settings(arguments: argparse.Namespace) -> CheckSettings:
         ) from None
 
 
-def _claims(ids: tuple[str, ...] | None) -> list[Claim]:
+def _claims(ids: tuple[str, ...] | None, positional: frozenset[str]) -> list[Claim]:
     if ids is None:
         return all_claims()
     try:
         return find_claims(ids)
     except LookupError as error:
-        raise ConfigError("claim", error.args[0], error.args[1]) from None
+        name = "CLAIM" if error.args[0] in positional else "claim"
+        raise ConfigError(name, error.args[0], error.args[1]) from None
 
 
 def _notes_text(path: Path) -> str:
@@ -149,7 +150,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Check; returns the exit code."""
     settings = _settings(arguments)
     ids = [id for part in [*arguments.claims, *arguments.claim] for id in part]
-    claims = _claims(tuple(ids) or None)
+    claims = _claims(tuple(ids) or None, frozenset(id for part in arguments.claims for id in part))
     workers = worker_count(arguments.workers)
     if arguments.notes and (ids or settings != _DEFAULTS):
         raise ConfigError(

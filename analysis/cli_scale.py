@@ -245,7 +245,11 @@ def _check_drawable(argument: str, text: str, source: str) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Measure; returns the exit code."""
     if arguments.show_preset is not None:
-        console.print(preset_text(arguments.show_preset), highlight=False, markup=False, end="")
+        try:
+            text = preset_text(arguments.show_preset)
+        except ConfigError as error:
+            raise error.renamed({"preset": "show_preset"}) from None
+        console.print(text, highlight=False, markup=False, end="")
         return EXIT_DONE
     experiment = make_experiment(arguments)
     shard = arguments.shard

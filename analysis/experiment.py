@@ -119,8 +119,23 @@ class Curve:
 
     @property
     def optimiser(self) -> str:
-        """The optimiser as it is named everywhere."""
-        return self.points[0].setting.optimiser
+        """The optimiser as it is named everywhere; its kind alone where it varies along the axis."""
+        found = {point.setting.optimiser for point in self.points}
+        return found.pop() if len(found) == 1 else self.method
+
+    @property
+    def unsaid(self) -> tuple[str, ...]:
+        """Learner and optimiser as far as the label does not name them."""
+        names = {LABELS.get(point.setting.learner, point.setting.learner) for point in self.points}
+        learner = [name for name in names if len(names) == 1 and name not in self.label]
+        rules = {point.setting.optimizer for point in self.points} if self.method == "descent" else set()
+        said = self.method in self.label and all(rule in self.label.lower() for rule in rules)
+        return (*learner, *([] if said or self.optimiser in self.label else [self.optimiser]))
+
+    @property
+    def heading(self) -> str:
+        """The label, and what it leaves unsaid."""
+        return f"{self.label}: {', '.join(self.unsaid)}" if self.unsaid else self.label
 
     def predict(self, dim: int) -> float | None:
         """The prediction at another dimension; None where theory is silent or the class does not exist."""

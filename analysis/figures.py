@@ -209,7 +209,7 @@ def draw_thresholds(
     styles = _styles(series)
     places = sorted({mark.x for one in series for mark in one.marks})
     few = len(series) <= _FEW and len(places) >= _LONG and not categories
-    ends: list[tuple[float, float, str, str]] = []
+    ends: dict[str, tuple[float, float, str]] = {}
     drawn: set[tuple[tuple[float, float], ...]] = set()
     long_lines: list[Artist] = []
     for line in theory:
@@ -233,9 +233,11 @@ def draw_thresholds(
         if not few and not categories and len(line.label) > _LONG_LABEL:
             if line.label not in {handle.get_label() for handle in long_lines}:
                 long_lines.append(Line2D([], [], **{**style, "color": label_colour}, label=line.label))
-        elif line.label and not categories and line.label not in {label for _, _, label, _ in ends}:
+        elif line.label and not categories:
+            # A name that several lines have stands at the end of the longest.
             end_colour = "0.45" if line.series is None else label_colour
-            ends.append((float(line.x[-1]), float(line.counts[-1]), line.label, end_colour))
+            end = (float(line.x[-1]), float(line.counts[-1]), end_colour)
+            ends[line.label] = max(end, ends.get(line.label, end))
     for number, one in enumerate(series):
         middle = number - (len(series) - 1) / 2
         _draw_series(
@@ -272,7 +274,7 @@ def draw_thresholds(
         )
     elif heading:
         ax.set_title(heading, loc="left", fontsize=6.5, color="0.35")
-    _label_ends(ax, ends)
+    _label_ends(ax, [(x, y, label, colour) for label, (x, y, colour) in ends.items()])
     return ax
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from analysis.experiment import Experiment
+from analysis.experiment import LABELS, Experiment
 from analysis.figures import Mark, Series, TheoryLine, paper_style, save_figure, thresholds_figure
 from analysis.formula import Formula
 from analysis.results import CurveResults, ExperimentResults
@@ -155,7 +155,7 @@ def _theory_lines(experiment: Experiment, places: Mapping[Any, float]) -> list[T
     for curve in experiment.curves:
         label = "" if curve.prediction_label is None else f"${curve.prediction_label}$"
         if not label and isinstance(curve.formula, Formula):
-            label = curve.formula.text  # a user's own, as it was written
+            label = curve.formula.text.replace("-", "−").replace("*", "·")  # a user's own, nearly as it was written
         if experiment.x == "dim" and curve.formula is not None:
             dims = [point.setting.dim for point in curve.points]
             known = [(float(dim), curve.predict(dim)) for dim in range(min(dims), max(dims) + 1)]
@@ -214,19 +214,19 @@ def write_results(results: ExperimentResults, directory: RunDirectory) -> list[P
             x_label=_AXES.get(experiment.x, experiment.x.replace("_", " ")),
             y_label=_y_label(experiment),
             categories=named,
-            heading=_optimisers(experiment),
+            heading=_heading(experiment),
         )
         paths += save_figure(figure, directory.figures, experiment.name, about)
     return paths
 
 
-def _optimisers(experiment: Experiment) -> str:
-    """How the losses were minimised; by curve where they differ and a label does not say so."""
-    found = list(dict.fromkeys(curve.optimiser for curve in experiment.curves))
-    if len(found) == 1:
-        return found[0]
-    silent = [curve for curve in experiment.curves if curve.method not in curve.label]
-    return "; ".join(f"{curve.label}: {curve.optimiser}" for curve in silent)
+def _heading(experiment: Experiment) -> str:
+    """What the curves' labels leave unsaid of learners and optimisers: once where it is common, else by curve."""
+    unsaid = [curve.unsaid for curve in experiment.curves]
+    silent = {curve.learner for curve in experiment.curves if LABELS.get(curve.learner, curve.learner) in curve.unsaid}
+    if len(silent) > 1:
+        return "; ".join(curve.heading for curve in experiment.curves)
+    return "; ".join(dict.fromkeys(part for parts in unsaid for part in parts))
 
 
 def _y_label(experiment: Experiment) -> str:

@@ -268,14 +268,11 @@ def _smallest(row: PointResult) -> str:
 
 def terminal_table(results: CurveResults, x: str) -> Table:
     """A curve beside its predictions, titled with the learner and its optimiser."""
-    title = results.curve.label
-    if results.curve.optimiser not in title:
-        title += f": {results.curve.optimiser}"
     table = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, 1),
         pad_edge=False,
-        title=title,
+        title=results.curve.heading,
         title_justify="left",
         title_style="bold",
     )
@@ -345,7 +342,7 @@ def latex_table(results: ExperimentResults) -> str:
     if results.experiment.x == "dim":
         axis.sort()
     groups = len(results.curves)
-    names = [f"\\multicolumn{{4}}{{c}}{{{_heading(curve.curve)}}}" for curve in results.curves]
+    names = [f"\\multicolumn{{4}}{{c}}{{{as_latex(curve.curve.heading)}}}" for curve in results.curves]
     measured = (
         ["$N$", "$N\\,\\mathrm{MSE}$", "95\\,\\%", "theory"]
         if results.experiment.measure == "error"
@@ -368,11 +365,6 @@ def latex_table(results: ExperimentResults) -> str:
             cells += [""] * 4 if row is None else _latex_cells(row)
         lines.append(" & ".join(cells) + " \\\\")
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
-
-
-def _heading(curve: Curve) -> str:
-    """The curve's name with its optimiser."""
-    return as_latex(curve.label if curve.optimiser in curve.label else f"{curve.label}: {curve.optimiser}")
 
 
 def _latex_cells(row: PointResult) -> list[str]:

@@ -48,7 +48,8 @@ BAD = [
     (["--minibatch", "8"], "--optimizer", "'nesterov'"),
     (["--construction", "no-reward-gradient", "--discount", "0"], "--discount", "0"),
     (["--device", "abacus"], "--device", "'abacus'"),
-    (["--dim", "4"], "--dim", "unrecognized"),
+    (["--dim", "4"], "--dim", "unrecognized argument: --dim; did you mean --dims?"),
+    (["--show-preset", "relabeling"], "--show-preset", "did you mean relabelling?"),
     (["--method", "luck"], "--method", "'luck'"),
     (["--relabels", "0"], "--relabels", "0"),
     (["--goals", "dreams"], "--goals", "'dreams'"),
@@ -66,7 +67,7 @@ BAD = [
     (["--preset", "groups", "my.toml"], "--preset", "'groups'"),
     (["--full"], "--full", "True"),
     (["--full", "--dims", "2,3"], "--full", "True"),
-    (["--show-preset", "nothing"], "--preset", "'nothing'"),
+    (["--show-preset", "nothing"], "--show-preset", "'nothing'"),
     (["nowhere.toml"], "FILE.toml", "'nowhere.toml'"),
     (["a.toml", "b.toml"], "b.toml", "b.toml"),
 ]

@@ -49,6 +49,24 @@ def test_the_plain_experiment_has_a_curve_a_learner() -> None:
 
 
 @pytest.mark.parametrize(
+    ("label", "values", "heading"),
+    [
+        ("DDPG", [{}], "DDPG: descent (nesterov)"),
+        ("one", [{}], "one: DDPG, descent (nesterov)"),
+        ("DDPG, descent with Nesterov", [{}], "DDPG, descent with Nesterov"),
+        ("DDPG, descent", [{}], "DDPG, descent: descent (nesterov)"),
+        ("minimiser, hindsight", [{"method": "minimiser"}], "minimiser, hindsight: DDPG"),
+        # What the axis says, the label need not.
+        ("DDPG", [{"optimizer": "nesterov"}, {"optimizer": "gradient"}], "DDPG: descent"),
+        ("descent", [{"learner": "ddpg"}, {"learner": "reengage"}], "descent: descent (nesterov)"),
+    ],
+)
+def test_a_heading_says_what_the_label_does_not(label: str, values: list[dict[str, Any]], heading: str) -> None:
+    points = tuple(Point(number, Setting(**value), None) for number, value in enumerate(values))
+    assert Curve(label, points).heading == heading
+
+
+@pytest.mark.parametrize(
     ("values", "labels", "weaker"),
     [
         ({}, ("D+1", "d-1"), True),

@@ -134,6 +134,17 @@ def test_equal_counts_at_other_places_are_another_line() -> None:
     assert len(drawn) == 2
 
 
+def test_a_name_stands_at_the_end_of_the_longest_line() -> None:
+    lines = [
+        TheoryLine("$d-1$", (3, 6), (2.0, 5.0), "curve 0"),
+        TheoryLine("$d-1$", (3, 6, 8), (2.0, 5.0, 7.0), "curve 1"),
+        TheoryLine("$d-1$", (3, 4), (2.0, 3.0), "curve 2"),
+    ]
+    many = [Series(one.label, "ddpg", (Mark(3, 2.0, None, None), Mark(8, 7.0, None, None))) for one in MANY]
+    ax = draw_thresholds(Figure().add_subplot(), many, lines)
+    assert [text.get_position()[1] for text in ax.texts if text.get_text() == "$d-1$"] == [7.0]
+
+
 def test_a_line_of_one_point_is_seen() -> None:
     one = [Series("DDPG", "ddpg", (Mark(8, 38.0, 36.0, 40.0),))]
     ax = draw_thresholds(Figure().add_subplot(), one, [TheoryLine("$D+1$", (8,), (29,), "DDPG")])
