@@ -129,7 +129,8 @@ class Curve:
         names = {LABELS.get(point.setting.learner, point.setting.learner) for point in self.points}
         learner = [name for name in names if len(names) == 1 and name not in self.label]
         rules = {point.setting.optimizer for point in self.points} if self.method == "descent" else set()
-        said = self.method in self.label and all(rule in self.label.lower() for rule in rules)
+        label = self.label.lower().replace("-", " ")
+        said = all(word.replace("-", " ") in label for word in (self.method, *rules))
         return (*learner, *([] if said or self.optimiser in self.label else [self.optimiser]))
 
     @property

@@ -222,11 +222,11 @@ def write_results(results: ExperimentResults, directory: RunDirectory) -> list[P
 
 def _heading(experiment: Experiment) -> str:
     """What the curves' labels leave unsaid of learners and optimisers: once where it is common, else by curve."""
-    unsaid = [curve.unsaid for curve in experiment.curves]
-    silent = {curve.learner for curve in experiment.curves if LABELS.get(curve.learner, curve.learner) in curve.unsaid}
-    if len(silent) > 1:
-        return "; ".join(curve.heading for curve in experiment.curves)
-    return "; ".join(dict.fromkeys(part for parts in unsaid for part in parts))
+    curves = [curve for curve in experiment.curves if curve.unsaid]
+    nameless = any(LABELS.get(curve.learner, curve.learner) in curve.unsaid for curve in curves)
+    if nameless and len({curve.learner for curve in experiment.curves}) > 1:
+        return "\n".join(curve.heading for curve in curves)
+    return "; ".join(dict.fromkeys(part for curve in curves for part in curve.unsaid))
 
 
 def _y_label(experiment: Experiment) -> str:
