@@ -139,7 +139,7 @@ def _mark(row: PointResult, x: float, integers: bool) -> Mark:
     threshold = row.threshold
     assert threshold is not None
     settled = threshold.smallest_n if threshold.settled else None
-    if integers and not threshold.censored:
+    if integers and (settled is not None or not threshold.censored):
         # The least N is N₅₀ rounded up; where trials do not settle it, so are the ends of its interval.
         low, high = (
             None if settled is not None or end is None else float(math.ceil(end - 1e-9))

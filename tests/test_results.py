@@ -14,7 +14,7 @@ import pytest
 from analysis.counts import Counts
 from analysis.experiment import Experiment, compare_learners
 from analysis.formula import Formula
-from analysis.report import summary
+from analysis.report import _mark, summary
 from analysis.results import ExperimentResults
 from analysis.search import ThresholdSearch
 from analysis.setting import Setting
@@ -222,3 +222,18 @@ def test_how_often_one_start_would_have_been_in_the_wrong_component() -> None:
     assert results(quadratic, linear, outcomes).curves[0].wrong_component is None
     # A minimiser starts again for reasons of its own.
     assert results(quadratic, linear, outcomes, group="o", method="minimiser").curves[0].wrong_component is None
+
+
+def test_marks_of_integers_are_integers() -> None:
+    """In a figure of least N a settled 1 is 1, not a bound on N50; an unsettled N has an interval of integers."""
+    settled = fit_threshold(Counts.from_cells({1: (25, 25)}))
+    open_one = fit_threshold(Counts.from_cells({4: (1, 12), 5: (5, 12), 6: (8, 12), 7: (11, 12)}))
+    point = found().curves[0].points[0]
+    mark = _mark(replace(point, threshold=settled), 3.0, integers=True)
+    assert (mark.value, mark.low, mark.high, mark.censored) == (1, None, None, "")
+    assert _mark(replace(point, threshold=settled), 3.0, integers=False).censored == "left"
+    mark = _mark(replace(point, threshold=open_one), 3.0, integers=True)
+    assert (mark.value, mark.censored) == (open_one.smallest_n, "")
+    assert mark.low is not None
+    assert mark.high is not None
+    assert mark.low == int(mark.low) <= mark.value <= int(mark.high) == mark.high
