@@ -71,7 +71,7 @@ def main() -> None:
 
     costs = [search_cost.measure(dim) for dim in (8, 16)]
     _table(
-        "A threshold to ±5 %: search against grid",
+        "A threshold to ±5 %: search against grid, means over seeds",
         [
             "d",
             "trials, search",
@@ -84,10 +84,10 @@ def main() -> None:
         [
             [
                 cost.dim,
-                *cost.trials,
+                *(f"{trials:.0f}" for trials in cost.trials),
                 f"{cost.trials[0] / cost.trials[1]:.2f}"
                 f" ({'holds' if cost.trials[0] <= SHARE_OF_GRID * cost.trials[1] else 'FAILS'}: {SHARE_OF_GRID})",
-                f"{cost.first[0]} / {cost.first[1]} = {cost.first[0] / cost.first[1]:.2f}",
+                f"{cost.first[0]:.0f} / {cost.first[1]:.0f} = {cost.first[0] / cost.first[1]:.2f}",
                 *(f"{seconds:.1f}" for seconds in cost.seconds),
             ]
             for cost in costs

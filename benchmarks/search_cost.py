@@ -8,6 +8,7 @@ was first short enough. The trials until that moment are given as well.
 
 from __future__ import annotations
 
+import statistics
 import time
 from dataclasses import dataclass
 
@@ -25,7 +26,7 @@ _STEP = 5
 
 @dataclass(frozen=True)
 class SearchCost:
-    """Both ways to one threshold.
+    """Both ways to one threshold; means over seeds, because where one run happens to stop varies by a quarter.
 
     Attributes:
         dim: d.
@@ -36,56 +37,68 @@ class SearchCost:
     """
 
     dim: int
-    trials: tuple[int, int]
+    trials: tuple[float, float]
     seconds: tuple[float, float]
     half_width: tuple[float, float]
-    first: tuple[int, int]
+    first: tuple[float, float]
 
 
-def measure(dim: int, precision: float = 0.05) -> SearchCost:
+@dataclass(frozen=True)
+class _Spent:
+    trials: int
+    seconds: float
+    half_width: float
+    first: int
+
+
+def measure(dim: int, precision: float = 0.05, seeds: int = 3) -> SearchCost:
     """DDPG's threshold at one d, by search and by grid.
 
     Args:
         dim: d.
         precision: half-width of the interval of log N₅₀ at which both stop.
+        seeds: how many thresholds are measured, each both ways.
     """
-    setting = Setting(learner="ddpg", dim=dim, precision=precision, trials=400)
-    begin = time.perf_counter()
-    first_of_search = 0
+    settings = [Setting(learner="ddpg", dim=dim, precision=precision, trials=400, seed=seed) for seed in range(seeds)]
+    ways = [[_search(setting) for setting in settings], [_grid(setting) for setting in settings]]
+
+    def means(name: str) -> tuple[float, float]:
+        searched, gridded = (statistics.mean(getattr(spent, name) for spent in way) for way in ways)
+        return searched, gridded
+
+    return SearchCost(dim, means("trials"), means("seconds"), means("half_width"), means("first"))
+
+
+def _search(setting: Setting) -> _Spent:
+    begin, first = time.perf_counter(), 0
     search = ThresholdSearch(setting)
     while batches := search.next_round():
         search.record(batches, [run_batch(batch) for batch in batches])
         if search.enough is None:
-            first_of_search = search.spent
-    searched = time.perf_counter() - begin
+            first = search.spent
     assert search.threshold is not None
+    return _Spent(search.spent, time.perf_counter() - begin, search.threshold.half_width, first)
 
+
+def _grid(setting: Setting) -> _Spent:
     sizes, n = [], 1.0
-    while n <= 2 * dim**2:
+    while n <= 2 * setting.dim**2:
         sizes.append(round(n))
         n = max(n * _RATIO, round(n) + 1.0)
     begin = time.perf_counter()
     cells = dict.fromkeys(sizes, (0, 0))
-    first = spent = first_of_grid = 0
+    next_trial = spent = first = 0
     while True:
         for size in sizes:
-            rows = run_batch(Batch(setting=setting, num_transitions=size, first_trial=first, count=_STEP))
+            rows = run_batch(Batch(setting=setting, num_transitions=size, first_trial=next_trial, count=_STEP))
             successes, trials = cells[size]
             cells[size] = successes + sum(row.success for row in rows), trials + _STEP
-            first += _STEP
+            next_trial += _STEP
         spent = sum(trials for _, trials in cells.values())
-        if first_of_grid and spent < CONFIRMATION * first_of_grid:
+        if first and spent < CONFIRMATION * first:
             continue
         fit = fit_threshold(Counts.from_cells(cells), test_fit=False)
-        if fit.half_width <= precision:
-            if first_of_grid:
-                break
-            first_of_grid = spent
-    gridded = time.perf_counter() - begin
-    return SearchCost(
-        dim,
-        (search.spent, spent),
-        (searched, gridded),
-        (search.threshold.half_width, fit.half_width),
-        (first_of_search, first_of_grid),
-    )
+        if fit.half_width <= setting.precision:
+            if first:
+                return _Spent(spent, time.perf_counter() - begin, fit.half_width, first)
+            first = spent
