@@ -62,9 +62,16 @@ def main() -> None:
     sweeps = [machine.measure(dim, BATCHES[dim], arguments.rounds) for dim in TIMES_GEOOPT]
     _table(
         f"The same with all cores ({sweeps[0].cores}), in the arithmetic that the engine chooses",
-        ["d", "arithmetic", "ours", "geoopt, a loop over trials", "(a) times geoopt"],
+        ["d", "trials together", "arithmetic", "ours", "geoopt, a loop over trials", "(a) times geoopt"],
         [
-            [row.dim, row.dtype, f"{row.ours:.3g}", f"{row.loop:.3g}", _bar(row.times, TIMES_GEOOPT[row.dim], ".0f")]
+            [
+                row.dim,
+                BATCHES[row.dim],
+                row.dtype,
+                f"{row.ours:.3g}",
+                f"{row.loop:.3g}",
+                _bar(row.times, TIMES_GEOOPT[row.dim], ".0f"),
+            ]
             for row in sweeps
         ],
     )
