@@ -27,6 +27,7 @@ from tueplots import figsizes, fontsizes
 from analysis.run_directory import write_atomically
 
 __all__ = [
+    "Figure",
     "Mark",
     "Series",
     "TheoryLine",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from analysis.experiment import LABELS, Experiment
-from analysis.figures import Mark, Series, TheoryLine, paper_style, save_figure, thresholds_figure
-from analysis.formula import Formula
+from analysis.experiment import Experiment
+from analysis.figures import paper_style, save_figure
 from analysis.results import CurveResults, ExperimentResults
+from analysis.results_figure import results_figure
 from analysis.run_directory import RunDirectory, to_json, write_atomically
 from analysis.tables import (
     errors_csv,
@@ -25,20 +24,8 @@ from analysis.tables import (
     thresholds_csv,
 )
 from analysis.verdict import PointResult
-from proofs_check.identifiability import convex_relaxation, transitions_for_useful
 
 __all__ = ["print_report", "summary", "write_results"]
-
-_AXES = {
-    "dim": "dimension $d$",
-    "relabels": "goals a transition $K$",
-    "steps_per_goal": "steps an episode $T$",
-    "goal_dim": "dimension of goals $k$",
-    "group": "hypothesis class",
-    "alpha": r"weight of the gradient loss $\alpha$",
-    "noise": r"noise $\sigma$",
-}
-"""How the axes are named in figures; others by the name of the field."""
 
 
 def summary(results: ExperimentResults) -> dict[str, Any]:
@@ -113,77 +100,6 @@ _REJECTED = 0.01
 """p-value of a test of fit below which the model is not to be quoted."""
 
 
-def _series(results: ExperimentResults, places: Mapping[Any, float]) -> list[Series]:
-    # Integers where every curve is about integers: one figure does not mix them with N₅₀.
-    integers = all(curve.curve.expectation.kind == "equal" for curve in results.curves)
-    return [
-        Series(
-            curve.curve.label,
-            curve.curve.learner,
-            tuple(_mark(row, places[row.point.x], integers) for row in curve.points),
-            joined=curve.curve.expectation.kind != "equal",
-        )
-        for curve in results.curves
-    ]
-
-
-def _mark(row: PointResult, x: float, integers: bool) -> Mark:
-    """N₅₀ with its interval, or the least N where that is wanted and settled."""
-    if row.errors:
-        last = row.errors[-1]
-        n = last.num_transitions
-        low, high = (None if end is None else n * end for end in (last.low, last.high))
-        if last.mean is None:  # every trial failed
-            return Mark(x, math.nan, None, None, "undetermined")
-        return Mark(x, n * last.mean, low, high)
-    threshold = row.threshold
-    assert threshold is not None
-    settled = threshold.smallest_n if threshold.settled else None
-    if integers and (settled is not None or not threshold.censored):
-        # The least N is N₅₀ rounded up; where trials do not settle it, so are the ends of its interval.
-        low, high = (
-            None if settled is not None or end is None else float(math.ceil(end - 1e-9))
-            for end in (threshold.n50_low, threshold.n50_high)
-        )
-        return Mark(x, threshold.smallest_n or math.ceil(threshold.n50), low, high)
-    return Mark(x, threshold.n50, threshold.n50_low, threshold.n50_high, threshold.censored, settled)
-
-
-def _theory_lines(experiment: Experiment, places: Mapping[Any, float]) -> list[TheoryLine]:
-    """The curves' predictions and, where the experiment asks for them, lightly the counts of weaker methods."""
-    lines = []
-    for curve in experiment.curves:
-        label = "" if curve.prediction_label is None else f"${curve.prediction_label}$"
-        if not label and isinstance(curve.formula, Formula):
-            label = curve.formula.text.replace("-", "−").replace("*", "·")  # a user's own, nearly as it was written
-        if experiment.x == "dim" and curve.formula is not None:
-            dims = [point.setting.dim for point in curve.points]
-            known = [(float(dim), curve.predict(dim)) for dim in range(min(dims), max(dims) + 1)]
-        else:
-            known = [(places[point.x], point.predicted) for point in curve.points]
-        drawn = [(x, count) for x, count in known if count is not None]
-        if drawn:
-            lines.append(TheoryLine(label, [x for x, _ in drawn], [count for _, count in drawn], curve.label))
-    return [*lines, *_weaker_methods(experiment)]
-
-
-def _weaker_methods(experiment: Experiment) -> list[TheoryLine]:
-    """What DDPG's equations would need without UᵀU = I, or with its convex relaxation."""
-    construction = experiment.common("construction")
-    if not experiment.weaker_methods:
-        return []
-    dims = range(experiment.dims[0], experiment.dims[-1] + 1)
-    lines = []
-    for label, useful in (("d^2", lambda dim: dim**2), (r"\frac{3d^2-d}{4}", convex_relaxation)):
-        lengths = [transitions_for_useful(construction, useful(dim)) for dim in dims]
-        known = [length for length in lengths if length is not None]
-        if len(known) == len(dims):
-            # About twice as many transitions in Proposition 2, where every second one is useful.
-            double = "2\\," if construction == "no-reward-gradient" else ""
-            lines.append(TheoryLine(f"${double}{label}$", dims, known))
-    return lines
-
-
 def write_results(results: ExperimentResults, directory: RunDirectory) -> list[Path]:
     """Write tables, summary and figure to the run directory; returns the paths."""
     experiment = results.experiment
@@ -199,43 +115,14 @@ def write_results(results: ExperimentResults, directory: RunDirectory) -> list[P
         path = directory.path / name
         write_atomically(path, text)
         paths.append(path)
-    values = list(dict.fromkeys(point.x for point in experiment.points))
-    named = [str(value) for value in values if isinstance(value, str)]
-    places = {value: float(value) if not isinstance(value, str) else n for n, value in enumerate(values, start=1)}
     about = {
         "configuration": experiment.hash(),
         "seed": str(experiment.common("seed")),
         "optimisers": ", ".join(dict.fromkeys(curve.optimiser for curve in experiment.curves)),
     }
     with paper_style():
-        figure = thresholds_figure(
-            _series(results, places),
-            _theory_lines(experiment, places),
-            x_label=_AXES.get(experiment.x, experiment.x.replace("_", " ")),
-            y_label=_y_label(experiment),
-            categories=named,
-            heading=_heading(experiment),
-        )
-        paths += save_figure(figure, directory.figures, experiment.name, about)
+        paths += save_figure(results_figure(results), directory.figures, experiment.name, about)
     return paths
-
-
-def _heading(experiment: Experiment) -> str:
-    """What the curves' labels leave unsaid of learners and optimisers: once where it is common, else by curve."""
-    curves = [curve for curve in experiment.curves if curve.unsaid]
-    nameless = any(LABELS.get(curve.learner, curve.learner) in curve.unsaid for curve in curves)
-    if nameless and len({curve.learner for curve in experiment.curves}) > 1:
-        return "\n".join(curve.heading for curve in curves)
-    return "; ".join(dict.fromkeys(part for curve in curves for part in curve.unsaid))
-
-
-def _y_label(experiment: Experiment) -> str:
-    if experiment.measure == "error":
-        return r"$N\cdot\mathrm{E}\|\hat{U}-U\|_F^2$"
-    unit = "episodes" if experiment.common("count") == "episodes" else "transitions"
-    if all(curve.expectation.kind == "equal" for curve in experiment.curves):
-        return f"least {unit}, success probability ≥ ½"
-    return f"{unit} for success probability ½"
 
 
 def print_report(results: ExperimentResults, written: Sequence[Path], console: Console) -> None:

@@ -14,8 +14,9 @@ import pytest
 from analysis.counts import Counts
 from analysis.experiment import Experiment, compare_learners
 from analysis.formula import Formula
-from analysis.report import _mark, summary
+from analysis.report import summary
 from analysis.results import ExperimentResults
+from analysis.results_figure import mark as mark_of
 from analysis.search import ThresholdSearch
 from analysis.setting import Setting
 from analysis.sweep import Plan
@@ -229,10 +230,10 @@ def test_marks_of_integers_are_integers() -> None:
     settled = fit_threshold(Counts.from_cells({1: (25, 25)}))
     open_one = fit_threshold(Counts.from_cells({4: (1, 12), 5: (5, 12), 6: (8, 12), 7: (11, 12)}))
     point = found().curves[0].points[0]
-    mark = _mark(replace(point, threshold=settled), 3.0, integers=True)
+    mark = mark_of(replace(point, threshold=settled), 3.0, integers=True)
     assert (mark.value, mark.low, mark.high, mark.censored) == (1, None, None, "")
-    assert _mark(replace(point, threshold=settled), 3.0, integers=False).censored == "left"
-    mark = _mark(replace(point, threshold=open_one), 3.0, integers=True)
+    assert mark_of(replace(point, threshold=settled), 3.0, integers=False).censored == "left"
+    mark = mark_of(replace(point, threshold=open_one), 3.0, integers=True)
     assert (mark.value, mark.censored) == (open_one.smallest_n, "")
     assert mark.low is not None
     assert mark.high is not None
