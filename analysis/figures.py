@@ -27,10 +27,14 @@ from tueplots import figsizes, fontsizes
 from analysis.run_directory import write_atomically
 
 __all__ = [
+    "FORMATS",
+    "VENUES",
+    "WIDTHS",
     "Figure",
     "Mark",
     "Series",
     "TheoryLine",
+    "Venue",
     "check_text",
     "draw_thresholds",
     "paper_style",
@@ -136,13 +140,60 @@ class TheoryLine:
     series: str | None = None
 
 
+@dataclass(frozen=True)
+class Venue:
+    """Where a figure is to stand without being scaled.
+
+    Attributes:
+        column: width of a column, in inches; where there is one column only, half of it, for figures side by side.
+        text: width of the text, in inches.
+        fonts: matplotlib's settings of font sizes.
+    """
+
+    column: float
+    text: float
+    fonts: Any
+
+
+def _width(sizes: dict[str, Any]) -> float:
+    return float(sizes["figure.figsize"][0])
+
+
+def _one_column(width: float, fonts: Any) -> Venue:
+    return Venue(width / 2, width, fonts)
+
+
+VENUES: dict[str, Venue] = {
+    "aaai": Venue(_width(figsizes.aaai2024_half()), _width(figsizes.aaai2024_full()), fontsizes.aaai2024()),
+    "icml": Venue(_width(figsizes.icml2024_half()), _width(figsizes.icml2024_full()), fontsizes.icml2024()),
+    "neurips": _one_column(_width(figsizes.neurips2024()), fontsizes.neurips2024()),
+    "iclr": _one_column(_width(figsizes.iclr2024()), fontsizes.iclr2024()),
+    "jmlr": _one_column(_width(figsizes.jmlr2001()), fontsizes.jmlr2001()),
+    "beamer": _one_column(_width(figsizes.beamer_169(rel_width=1.0)), fontsizes.beamer()),
+}
+"""By the name on the command line; sizes of the classes that tueplots knows."""
+
+_RATIOS = {"column": 0.92, "text": 0.55}
+"""Height over width."""
+
+WIDTHS = tuple(_RATIOS)
+"""How wide a figure may be."""
+
+
 @contextmanager
-def paper_style() -> Iterator[None]:
-    """Matplotlib settings of a one-column figure in a paper."""
+def paper_style(venue: str = "aaai", width: str = "column") -> Iterator[None]:
+    """Matplotlib settings of a figure in a paper.
+
+    Args:
+        venue: key of ``VENUES``.
+        width: "column" or "text".
+    """
+    place = VENUES[venue]
+    inches = place.column if width == "column" else place.text
     settings = {
         **mpl.rcParamsDefault,
-        **figsizes.aaai2024_half(height_to_width_ratio=0.92),
-        **fontsizes.aaai2024(),
+        **place.fonts,
+        "figure.figsize": (inches, _RATIOS[width] * inches),
         "font.family": "serif",
         "font.serif": ["STIXGeneral"],
         "mathtext.fontset": "stix",
@@ -430,14 +481,17 @@ def thresholds_figure(
     return figure
 
 
-def save_figure(figure: Figure, directory: Path, name: str, about: dict[str, str]) -> list[Path]:
-    """Write a figure as PDF, SVG and PNG; equal figures give equal bytes.
+def save_figure(
+    figure: Figure, directory: Path, name: str, about: dict[str, str], formats: Sequence[str] = FORMATS
+) -> list[Path]:
+    """Write a figure; equal figures give equal bytes.
 
     Args:
         figure: the figure; call within :func:`paper_style`.
         directory: made if absent.
         name: file name without ending.
         about: provenance, one line each, for the files' metadata.
+        formats: of ``FORMATS``.
 
     Returns:
         The paths written.
@@ -450,7 +504,7 @@ def save_figure(figure: Figure, directory: Path, name: str, about: dict[str, str
         "png": {"Description": text},
     }
     paths = []
-    for kind in FORMATS:
+    for kind in formats:
         buffer = io.BytesIO()
         figure.savefig(buffer, format=kind, metadata=metadata[kind])
         path = directory / f"{name}.{kind}"

@@ -12,7 +12,7 @@ from rich.console import Console
 from analysis.experiment import Experiment
 from analysis.figures import paper_style, save_figure
 from analysis.results import CurveResults, ExperimentResults
-from analysis.results_figure import results_figure
+from analysis.results_figure import provenance, results_figure
 from analysis.run_directory import RunDirectory, to_json, write_atomically
 from analysis.tables import (
     errors_csv,
@@ -115,13 +115,8 @@ def write_results(results: ExperimentResults, directory: RunDirectory) -> list[P
         path = directory.path / name
         write_atomically(path, text)
         paths.append(path)
-    about = {
-        "configuration": experiment.hash(),
-        "seed": str(experiment.common("seed")),
-        "optimisers": ", ".join(dict.fromkeys(curve.optimiser for curve in experiment.curves)),
-    }
     with paper_style():
-        paths += save_figure(results_figure(results), directory.figures, experiment.name, about)
+        paths += save_figure(results_figure(results), directory.figures, experiment.name, provenance(experiment))
     return paths
 
 

@@ -10,10 +10,11 @@ from analysis.experiment import LABELS, Experiment
 from analysis.figures import Figure, Mark, Series, TheoryLine, thresholds_figure
 from analysis.formula import Formula
 from analysis.results import ExperimentResults
+from analysis.tables import csv_text
 from analysis.verdict import PointResult
 from proofs_check.identifiability import convex_relaxation, transitions_for_useful
 
-__all__ = ["mark", "results_figure"]
+__all__ = ["caption", "mark", "marks_csv", "provenance", "results_figure"]
 
 _AXES = {
     "dim": "dimension $d$",
@@ -30,16 +31,68 @@ _AXES = {
 def results_figure(results: ExperimentResults) -> Figure:
     """Draw thresholds, or errors where those were measured; call within :func:`analysis.figures.paper_style`."""
     experiment = results.experiment
-    values = list(dict.fromkeys(point.x for point in experiment.points))
-    places = {value: float(value) if not isinstance(value, str) else n for n, value in enumerate(values, start=1)}
+    places = _places(experiment)
     return thresholds_figure(
         _series(results, places),
         _theory_lines(experiment, places),
         x_label=_AXES.get(experiment.x, experiment.x.replace("_", " ")),
         y_label=_y_label(experiment),
-        categories=[value for value in values if isinstance(value, str)],
+        categories=[value for value in places if isinstance(value, str)],
         heading=_heading(experiment),
     )
+
+
+def marks_csv(results: ExperimentResults) -> str:
+    """The numbers behind every mark and line of :func:`results_figure`; an empty field is an open end."""
+    places = _places(results.experiment)
+    records: list[dict[str, Any]] = []
+    for series in _series(results, places):
+        for one in series.marks:
+            kind = {"": "estimate", "left": "upper bound", "right": "lower bound"}.get(one.censored, one.censored)
+            record = {"curve": series.label, "x": one.x}
+            records.append({**record, "kind": kind, "value": one.value, "low": one.low, "high": one.high})
+            if one.smallest_n is not None:
+                records.append({**record, "kind": "settled smallest N", "value": one.smallest_n})
+    for line in _theory_lines(results.experiment, places):
+        name = {"curve": line.series or line.label.strip("$"), "kind": "theory" if line.series else "weaker method"}
+        records += [{**name, "x": x, "value": count} for x, count in zip(line.x, line.counts, strict=True)]
+    return csv_text(("curve", "kind", "x", "value", "low", "high"), records)
+
+
+def caption(results: ExperimentResults) -> str:
+    """What the figure shows, in sentences for the paper: what is measured, how marks are to be read, the seed."""
+    experiment = results.experiment
+    epsilon, seed = experiment.common("epsilon"), experiment.common("seed")
+    sentences = [" ".join(experiment.about.split())] if experiment.about else []
+    if experiment.measure == "error":
+        sentences.append("Marks: N times the mean squared error at the largest N, with 95 % intervals.")
+    else:
+        success = "" if epsilon is None else f", a policy whose regret is at most {epsilon:g} at every unit goal"
+        unit = "episodes" if experiment.common("count") == "episodes" else "transitions"
+        sentences.append(
+            f"Marks: N50, the number of {unit} at which the fitted probability of success{success}, is 1/2, with 95 %"
+            " profile-likelihood intervals; short bars: the smallest N with probability at least 1/2, where exact tests"
+            " at level 0.001 settle it; triangles: bounds; crosses: not determined."
+        )
+    sentences.append("Dashed: theory." + (" Dotted: weaker methods." if experiment.weaker_methods else ""))
+    optimisers = ", ".join(dict.fromkeys(curve.optimiser for curve in experiment.curves))
+    sentences.append(f"Optimiser: {optimisers}." + ("" if seed is None else f" Seed {seed}."))
+    return " ".join(sentences) + "\n"
+
+
+def provenance(experiment: Experiment) -> dict[str, str]:
+    """Where a figure's numbers come from, for its file's metadata."""
+    return {
+        "configuration": experiment.hash(),
+        "seed": str(experiment.common("seed")),
+        "optimisers": ", ".join(dict.fromkeys(curve.optimiser for curve in experiment.curves)),
+    }
+
+
+def _places(experiment: Experiment) -> dict[Any, float]:
+    """Value of the axis -> where it is drawn: itself, or its number where it is a name."""
+    values = dict.fromkeys(point.x for point in experiment.points)
+    return {value: float(value) if not isinstance(value, str) else n for n, value in enumerate(values, start=1)}
 
 
 def _series(results: ExperimentResults, places: Mapping[Any, float]) -> list[Series]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -130,17 +130,18 @@ def threshold_record(curve: Curve, row: PointResult) -> dict[str, Any]:
     }
 
 
-def _csv(columns: tuple[str, ...], records: list[dict[str, Any]]) -> str:
+def csv_text(columns: Sequence[str], records: Sequence[Mapping[str, Any]]) -> str:
+    """A table as CSV; None becomes an empty field."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(records)  # None becomes the empty field
+    writer.writerows(records)
     return text.getvalue()
 
 
 def thresholds_csv(results: ExperimentResults) -> str:
     """The thresholds, one line per curve and point."""
-    return _csv(
+    return csv_text(
         THRESHOLD_COLUMNS,
         [threshold_record(curve.curve, row) for curve in results.curves for row in curve.points],
     )
@@ -166,7 +167,7 @@ def errors_csv(results: ExperimentResults) -> str:
                         "failed": error.failed,
                     }
                 )
-    return _csv(ERROR_COLUMNS, records)
+    return csv_text(ERROR_COLUMNS, records)
 
 
 def law_record(curve: Curve, fit: LawFit) -> dict[str, Any]:
@@ -237,7 +238,7 @@ def scaling_csv(results: ExperimentResults) -> str:
         if curve.scaling is not None:
             records += [law_record(curve.curve, fit) for fit in curve.scaling.laws]
         records += _power_records(curve)
-    return _csv(SCALING_COLUMNS, records)
+    return csv_text(SCALING_COLUMNS, records)
 
 
 def count_text(value: float) -> str:

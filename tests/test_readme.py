@@ -15,6 +15,7 @@ import pytest
 
 from analysis.cli import make_parser
 from analysis.cli_scale import make_experiment
+from analysis.figures import FORMATS, VENUES, WIDTHS
 from analysis.preset import make_experiment as from_table
 from analysis.preset import preset_text
 from analysis.tables import ERROR_COLUMNS, SCALING_COLUMNS, THRESHOLD_COLUMNS
@@ -55,6 +56,11 @@ def test_every_command_is_one(command: list[str]) -> None:
     if parsed.command == "merge":
         assert parsed.runs
         assert parsed.out
+        return
+    if parsed.command == "plot":
+        assert parsed.venue in VENUES
+        assert parsed.width in WIDTHS
+        assert set(parsed.format) <= set(FORMATS)
         return
     if arguments.get("show_preset"):
         assert preset_text(arguments["show_preset"])
