@@ -125,7 +125,7 @@ class Bench:
 
         def prepare_all() -> None:
             if not draws:
-                patch.object(report, "thresholds_figure", lambda *arguments, **named: None).start()
+                patch.object(report, "results_figure", lambda results: None).start()
                 patch.object(report, "save_figure", lambda *arguments: []).start()
             prepare()
 
