@@ -91,9 +91,11 @@ def make_parser(called: str | None) -> _Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code (argparse exits by itself for --help and usage errors)."""
     words = sys.argv[1:] if argv is None else argv
-    arguments, unknown = make_parser(words[0] if words else None).parse_known_args(words)
+    whole = make_parser(words[0] if words else None)
+    arguments, unknown = whole.parse_known_args(words)
     if unknown:
-        arguments.parser.refuse(unknown[0])
+        # Without a command in the first place no command's own parser is complete.
+        getattr(arguments, "parser", whole).refuse(unknown[0])
     console = _Console(soft_wrap=True, markup=False, emoji=False)  # what users name is printed as it is
     if not console.is_terminal:
         console.width = _WIDTH

@@ -113,6 +113,12 @@ class Curve:
         return self.points[0].setting.learner
 
     @property
+    def learner_name(self) -> str:
+        """The learner as it is written; "" where it varies along the axis."""
+        found = {point.setting.learner for point in self.points}
+        return LABELS.get(self.learner, self.learner) if len(found) == 1 else ""
+
+    @property
     def method(self) -> str:
         """Key of ``METHODS``."""
         return self.points[0].setting.method
@@ -126,8 +132,7 @@ class Curve:
     @property
     def unsaid(self) -> tuple[str, ...]:
         """Learner and optimiser as far as the label does not name them."""
-        names = {LABELS.get(point.setting.learner, point.setting.learner) for point in self.points}
-        learner = [name for name in names if len(names) == 1 and name not in self.label]
+        learner = [] if self.learner_name in self.label else [self.learner_name]
         rules = {point.setting.optimizer for point in self.points} if self.method == "descent" else set()
         label = self.label.lower().replace("-", " ")
         said = all(word.replace("-", " ") in label for word in (self.method, *rules))

@@ -325,7 +325,7 @@ def draw_thresholds(
             alignment="left",
         )
     elif heading:
-        ax.set_title(heading, loc="left", fontsize=6.5, color="0.35")
+        ax.set_title(heading, loc="left", fontsize=6.5, color=_SHARED)
     _label_ends(ax, [(x, y, label, colour) for label, (x, y, colour) in ends.items()])
     return ax
 

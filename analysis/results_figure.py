@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.experiment import LABELS, Experiment
+from analysis.experiment import Experiment
 from analysis.figures import Figure, Mark, Series, TheoryLine, thresholds_figure
 from analysis.formula import Formula
 from analysis.results import ExperimentResults
 from analysis.tables import csv_text
+from analysis.threshold import SETTLE_LEVEL
 from analysis.verdict import PointResult
 from proofs_check.identifiability import convex_relaxation, transitions_for_useful
 
@@ -50,7 +51,8 @@ def marks_csv(results: ExperimentResults) -> str:
         for one in series.marks:
             kind = {"": "estimate", "left": "upper bound", "right": "lower bound"}.get(one.censored, one.censored)
             record = {"curve": series.label, "x": one.x}
-            records.append({**record, "kind": kind, "value": one.value, "low": one.low, "high": one.high})
+            value = None if math.isnan(one.value) else one.value
+            records.append({**record, "kind": kind, "value": value, "low": one.low, "high": one.high})
             if one.smallest_n is not None:
                 records.append({**record, "kind": "settled smallest N", "value": one.smallest_n})
     for line in _theory_lines(results.experiment, places):
@@ -64,19 +66,25 @@ def caption(results: ExperimentResults) -> str:
     experiment = results.experiment
     epsilon, seed = experiment.common("epsilon"), experiment.common("seed")
     sentences = [" ".join(experiment.about.split())] if experiment.about else []
+    unit, tests = _unit(experiment), f"exact tests at level {SETTLE_LEVEL:g}"
     if experiment.measure == "error":
         sentences.append("Marks: N times the mean squared error at the largest N, with 95 % intervals.")
-    else:
-        success = "" if epsilon is None else f", a policy whose regret is at most {epsilon:g} at every unit goal"
-        unit = "episodes" if experiment.common("count") == "episodes" else "transitions"
+    elif _about_integers(experiment):
         sentences.append(
-            f"Marks: N50, the number of {unit} at which the fitted probability of success{success}, is 1/2, with 95 %"
-            " profile-likelihood intervals; short bars: the smallest N with probability at least 1/2, where exact tests"
-            " at level 0.001 settle it; triangles: bounds; crosses: not determined."
+            f"Marks: the smallest number N of {unit} with success probability at least 1/2, settled by {tests} at N - 1"
+            " and N, or with a 95 % interval; triangles: bounds on N50; crosses: not determined."
         )
-    sentences.append("Dashed: theory." + (" Dotted: weaker methods." if experiment.weaker_methods else ""))
-    optimisers = ", ".join(dict.fromkeys(curve.optimiser for curve in experiment.curves))
-    sentences.append(f"Optimiser: {optimisers}." + ("" if seed is None else f" Seed {seed}."))
+    else:
+        sentences.append(
+            f"Marks: N50, the number of {unit} at which the fitted success probability is 1/2, with 95 %"
+            f" profile-likelihood intervals; short bars: the smallest N with probability at least 1/2, where {tests}"
+            " settle it; triangles: bounds; crosses: not determined."
+        )
+    if experiment.measure == "threshold" and epsilon is not None:
+        sentences.append(f"Success: a policy whose regret is at most {epsilon:g} at every unit goal.")
+    theory = "Dashes" if any(isinstance(point.x, str) for point in experiment.points) else "Dashed lines"
+    sentences.append(f"{theory}: theory." + (" Dotted: weaker methods." if experiment.weaker_methods else ""))
+    sentences.append(f"Optimiser: {_optimisers(experiment)}." + ("" if seed is None else f" Seed {seed}."))
     return " ".join(sentences) + "\n"
 
 
@@ -85,8 +93,21 @@ def provenance(experiment: Experiment) -> dict[str, str]:
     return {
         "configuration": experiment.hash(),
         "seed": str(experiment.common("seed")),
-        "optimisers": ", ".join(dict.fromkeys(curve.optimiser for curve in experiment.curves)),
+        "optimisers": _optimisers(experiment),
     }
+
+
+def _optimisers(experiment: Experiment) -> str:
+    return ", ".join(dict.fromkeys(curve.optimiser for curve in experiment.curves))
+
+
+def _unit(experiment: Experiment) -> str:
+    return "episodes" if experiment.common("count") == "episodes" else "transitions"
+
+
+def _about_integers(experiment: Experiment) -> bool:
+    """Whether every curve is about integers: one figure does not mix them with N₅₀."""
+    return all(curve.expectation.kind == "equal" for curve in experiment.curves)
 
 
 def _places(experiment: Experiment) -> dict[Any, float]:
@@ -96,8 +117,7 @@ def _places(experiment: Experiment) -> dict[Any, float]:
 
 
 def _series(results: ExperimentResults, places: Mapping[Any, float]) -> list[Series]:
-    # Integers where every curve is about integers: one figure does not mix them with N₅₀.
-    integers = all(curve.curve.expectation.kind == "equal" for curve in results.curves)
+    integers = _about_integers(results.experiment)
     return [
         Series(
             curve.curve.label,
@@ -169,7 +189,7 @@ def _weaker_methods(experiment: Experiment) -> list[TheoryLine]:
 def _heading(experiment: Experiment) -> str:
     """What the curves' labels leave unsaid of learners and optimisers: once where it is common, else by curve."""
     curves = [curve for curve in experiment.curves if curve.unsaid]
-    nameless = any(LABELS.get(curve.learner, curve.learner) in curve.unsaid for curve in curves)
+    nameless = any(curve.learner_name in curve.unsaid for curve in curves)
     if nameless and len({curve.learner for curve in experiment.curves}) > 1:
         return "\n".join(curve.heading for curve in curves)
     return "; ".join(dict.fromkeys(part for curve in curves for part in curve.unsaid))
@@ -178,7 +198,6 @@ def _heading(experiment: Experiment) -> str:
 def _y_label(experiment: Experiment) -> str:
     if experiment.measure == "error":
         return r"$N\cdot\mathrm{E}\|\hat{U}-U\|_F^2$"
-    unit = "episodes" if experiment.common("count") == "episodes" else "transitions"
-    if all(curve.expectation.kind == "equal" for curve in experiment.curves):
-        return f"least {unit}, success probability ≥ ½"
-    return f"{unit} for success probability ½"
+    if _about_integers(experiment):
+        return f"least {_unit(experiment)}, success probability ≥ ½"
+    return f"{_unit(experiment)} for success probability ½"

@@ -18,7 +18,7 @@ from analysis.experiment import Experiment
 from analysis.results import ExperimentResults
 from analysis.setting import ConfigError, canonical_json
 from analysis.store import Store, StoreError, difference, read_store
-from analysis.sweep import TrialError, run_sweep
+from analysis.sweep import run_sweep
 
 __all__ = ["load_results", "read_experiment"]
 
@@ -49,13 +49,13 @@ def read_experiment(run: Path) -> Experiment:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError("RUN", str(run), f"it holds no run ({path.name}: {error.strerror})") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError("RUN", str(run), f"{path.name} is damaged ({error})") from None
     try:
         return Experiment.from_config(config)
     except ConfigError as error:
         raise ConfigError("RUN", str(run), f"{path.name}: {error}") from None
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ConfigError("RUN", str(run), f"{path.name} describes no experiment ({error!r})") from None
 
 
@@ -81,7 +81,7 @@ def load_results(run: Path) -> ExperimentResults:
         store.insert(rows)
         try:
             plans = run_sweep(experiment, store, _Refusing(), workers=1)
-        except (_UnfinishedError, TrialError):
+        except _UnfinishedError:
             raise ConfigError(
                 "RUN", str(run), f"it has not ended: {len(rows)} trials are there; finish it with reengage scale"
             ) from None

@@ -211,7 +211,7 @@ class _Sweep:
 
     def _recover(self, error: BrokenExecutor) -> None:
         """A worker was lost, and with it the pool: queue again what was under way, on a new pool."""
-        for future in [f for f in self._running if f.done() and not f.cancelled() and f.exception() is None]:
+        for future in [f for f in self._running if f.done() and not _failed(f)]:
             self._take_in(future)
         lost, self._running = list(self._running.values()), {}
         for current, i in lost:

@@ -73,6 +73,12 @@ BAD = [
 ]
 
 
+@pytest.mark.parametrize("words", [["--foo", "scale"], ["--foo", "scale", "--dims", "2"], ["-x", "check"]])
+def test_a_word_before_the_command_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(words) == 2
+    assert f"unrecognized argument: {words[0]}" in one_line(capsys)
+
+
 def one_line(capsys: pytest.CaptureFixture[str]) -> str:
     captured = capsys.readouterr()
     assert captured.out == ""

@@ -12,6 +12,9 @@ import pytest
 
 from analysis.cli import main
 from analysis.figures import FORMATS, VENUES, WIDTHS
+from analysis.preset import load_preset
+from analysis.results import ExperimentResults
+from analysis.results_figure import caption
 from analysis.saved_run import load_results
 from analysis.setting import ConfigError
 from analysis.store import StoreError
@@ -25,6 +28,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("plot") / "run"
     assert main(["scale", "--dims", "2,3", "--trials", "12", "--executor", "serial", "--quiet", "--out", str(out)]) == 0
     return out
+
+
+def caption_of(preset: str) -> str:
+    return caption(ExperimentResults(load_preset(preset), ()))
 
 
 def contents(directory: Path) -> dict[str, bytes]:
@@ -76,6 +83,17 @@ def test_the_numbers_behind_the_marks_are_those_of_the_run(finished: Path, tmp_p
     assert "N50" in text
     assert "descent (nesterov)" in text
     assert "Seed 0" in text
+
+
+def test_the_caption_says_what_the_marks_are() -> None:
+    of_n50, of_integers = (caption_of(name) for name in ("propositions", "classes"))
+    assert "Marks: N50" in of_n50
+    assert "Dashed lines: theory" in of_n50
+    assert "Marks: the smallest number N of transitions" in of_integers
+    assert "Dashes: theory" in of_integers
+    assert "short bars" not in of_integers
+    assert "N times the mean squared error" in caption_of("noise")
+    assert "episodes" in caption_of("episodes")
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ class ReducedObjective(Objective):
         workspace: Tensor | None = None
         for trials, some in pieces(*goals.shape, goals.device):
             if workspace is None:
-                # The largest piece comes first; memory that stays in the cache for all of them is half of the speed.
+                # The largest piece comes first; all of them use its memory, which stays in the cache.
                 workspace = torch.empty_like(goals[trials, some])
             self._add_rows(
                 workspace,
