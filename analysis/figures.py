@@ -449,13 +449,13 @@ def _label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None
     bottom, top = ax.get_ylim()
     gap = (top / bottom) ** 0.062
     right = ax.get_xlim()[1]
-    previous = 0.0
+    previous: dict[float, float] = {}
     for x, y, label, colour in sorted(ends, key=lambda end: end[1]):
-        place = max(y, previous * gap)
         # A line that ends early has its label there, where it cannot be taken for another one's.
         beside = right * 1.03 if x > right / _EARLY else x * 1.06
+        place = max(y, previous.get(beside, 0.0) * gap)
         ax.text(beside, place, label, color=colour, fontsize=7, va="center", ha="left", clip_on=False)
-        previous = place
+        previous[beside] = place
 
 
 def thresholds_figure(

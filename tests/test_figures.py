@@ -145,6 +145,19 @@ def test_a_name_stands_at_the_end_of_the_longest_line() -> None:
     assert [text.get_position()[1] for text in ax.texts if text.get_text() == "$d-1$"] == [7.0]
 
 
+def test_names_at_different_ends_do_not_push_each_other_away() -> None:
+    lines = [
+        TheoryLine("$D+1$", (2, 6), (2.0, 16.0), "curve 0"),
+        TheoryLine("$d-1$", (2, 16), (1.0, 15.0), "curve 1"),
+        TheoryLine("$d^2$", (2, 16), (4.0, 256.0), "curve 2"),
+    ]
+    many = [Series(one.label, "ddpg", (Mark(2, 2.0, None, None), Mark(16, 7.0, None, None))) for one in MANY]
+    places = {
+        text.get_text(): text.get_position()[1] for text in draw_thresholds(Figure().add_subplot(), many, lines).texts
+    }
+    assert places == {"$D+1$": 16.0, "$d-1$": 15.0, "$d^2$": 256.0}
+
+
 def test_a_line_of_one_point_is_seen() -> None:
     one = [Series("DDPG", "ddpg", (Mark(8, 38.0, 36.0, 40.0),))]
     ax = draw_thresholds(Figure().add_subplot(), one, [TheoryLine("$D+1$", (8,), (29,), "DDPG")])
