@@ -5,10 +5,10 @@ trisection (down to neighbouring integers where success jumps), and then spends 
 about N₅₀, until one of its stopping rules holds:
 
 * ``precision``  the 95 % interval of log N₅₀ has a half-width of at most the precision asked for, and some N lies
-  surely below 1/2 and some surely above. When that first holds, half as many trials again are planned and spent, and
-  only then it is looked at again (and, where it does not hold, after a fifth more): the moment at which an interval
-  becomes short is one at which it is likely to be too short, and intervals of 95 % would cover 91 %
-  (``python -m benchmarks.calibration``);
+  surely below 1/2 and some surely above. When that first holds, half as many trials again as lie within a factor of two
+  of N₅₀ are planned and spent there, and only then it is looked at again (and, where it does not hold, after a fifth
+  more): the moment at which an interval becomes short is one at which it is likely to be too short, and intervals of
+  95 % would cover 91 % (``python -m benchmarks.calibration``);
 * ``settled``    two neighbouring integers lie, statistically, on either side of 1/2 (where trials have decided N − 1 or
   N − 2 below and N above, the integers between them are tried before anything else);
 * ``budget``     the trials are spent, in all or at every N that would still tell something;
@@ -37,8 +37,8 @@ __all__ = ["CONFIRMATION", "ThresholdSearch"]
 _BRACKET_RATIO = 1.3
 """The bracket is narrow enough for fitting when its ends differ by less than this factor."""
 
-_SCOUTS = 12
-"""Trials at each N while the search doubles: enough to call 0 of 12 or 12 of 12 decided."""
+_SCOUTS = 8
+"""Trials at each N while the search doubles: the fewest of which all, or none, are evidence at the level below."""
 
 _DECIDED = 0.05
 """p-value of an exact test against 1/2 below which a bracket's end counts as decided."""
@@ -46,11 +46,14 @@ _DECIDED = 0.05
 _EVIDENCE = 0.005
 """Level of the exact tests that must put some N below 1/2 and some N above before a fit's precision is believed."""
 
-CONFIRMATION = 1.5
-"""Trials in all, over those at which the interval was first short enough."""
+CONFIRMATION = 0.5
+"""Trials still to spend when the interval is first short enough, as a share of those near N₅₀."""
 
-_AGAIN = 1.2
+_AGAIN = 0.2
 """The same where the interval turns out to be too long at the planned end."""
+
+_NEAR = 2.0
+"""Trials within this factor of N₅₀ are near it; further out they tell next to nothing about it."""
 
 _WORTH_A_FIT = 1.1
 """Trials in all, over those of the last fit, at which the curve is fitted again: fits take time, and change little."""
@@ -113,8 +116,11 @@ class ThresholdSearch:
         if self.stopped:
             return []
         doubling = not any(self._above_half(n) for n in self.cells)
-        count = min(_SCOUTS, self._batch_size) if doubling else self._batch_size
-        return [self._batch(size, count) for size in self._bracketing() or self._refining()]
+        # Where an N may take few trials in all it gets them at once: what scouts would leave of them is too few to be
+        # worth a second look (intervals of 95 % covered 92 % with 12 trials an N, taken as 8 and 4).
+        scouts = _SCOUTS if self.setting.trials >= 2 * _SCOUTS else self.setting.trials
+        count = min(scouts, self._batch_size) if doubling else self._batch_size
+        return [self._batch(size, min(count, self._left(size))) for size in self._bracketing() or self._refining()]
 
     def record(self, batches: Sequence[Batch], rows: Sequence[Sequence[TrialRow]]) -> None:
         """Take in the results of a complete round."""
@@ -185,17 +191,21 @@ class ThresholdSearch:
         elif open_integers := self._open_integers(counts):
             return open_integers
         if self.enough is None and self._precise(fit, below):
-            self.enough = math.ceil(CONFIRMATION * self.spent)
+            self.enough = self._and_more(CONFIRMATION, fit)
         if not self.stopped and self.enough is not None and self.spent >= self.enough:
             if self._precise(fit, below):
                 self.stopped = "precision"
             else:
-                self.enough = math.ceil(_AGAIN * self.spent)
+                self.enough = self._and_more(_AGAIN, fit)
         return [] if self.stopped else self._or_stop(self._informative_sizes(fit), "budget")
 
     def _precise(self, fit: Threshold, below: int) -> bool:
         """Whether the interval is as short as was asked for, and evidence lies on both sides."""
         return bool(below) and not fit.censored and fit.half_width <= self.setting.precision
+
+    def _and_more(self, share: float, fit: Threshold) -> int:
+        """The trials so far, and this share again of those near N₅₀."""
+        return self.spent + math.ceil(share * self._spent_between(fit.n50 / _NEAR, fit.n50 * _NEAR))
 
     def _fit(self) -> None:
         self.threshold = fit_threshold(Counts.from_cells(self.cells), test_fit=False)
@@ -219,10 +229,14 @@ class ThresholdSearch:
     def _batch_size(self) -> int:
         return min(self.setting.batch_size, self.setting.trials)
 
-    def _free(self, num_transitions: int) -> bool:
-        """Whether a size may take another batch."""
+    def _left(self, num_transitions: int) -> int:
+        """Trials that a size may still take."""
         _, trials = self.cells.get(num_transitions, (0, 0))
-        return trials + self._batch_size <= self.setting.trials
+        return self.setting.trials - trials
+
+    def _free(self, num_transitions: int) -> bool:
+        """Whether a size may take more trials."""
+        return self._left(num_transitions) > 0
 
     def _informative_sizes(self, fit: Threshold) -> list[int]:
         """Integers near the fitted crossing that may still take a batch: one a side if possible, at most two."""
@@ -246,7 +260,7 @@ class ThresholdSearch:
         return sorted({*chosen, *spare[: 2 - len(chosen)]})
 
     def _spent_between(self, low: float, high: float) -> int:
-        """Trials at sizes near N₅₀ in an interval."""
+        """Trials at sizes in a closed interval."""
         return sum(trials for n, (_, trials) in self.cells.items() if low <= n <= high)
 
     def _first_free(self, sizes: Iterable[int]) -> int | None:

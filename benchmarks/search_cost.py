@@ -2,8 +2,8 @@
 
 The grid is what one does without a search: N in steps of 10 % over the range in which any law under discussion lies,
 1 to 2d², and as many trials at each (in steps of five) as make the interval of log N₅₀ as short as asked for. What
-keeps the search's intervals honest keeps the grid's: half as many trials again after the moment at which the interval
-was first short enough. The trials until that moment are given as well.
+keeps the search's intervals honest keeps the grid's: half as many trials again near N₅₀ (in a grid: everywhere) after
+the moment at which the interval was first short enough. The trials until that moment are given as well.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _grid(setting: Setting) -> _Spent:
             cells[size] = successes + sum(row.success for row in rows), trials + _STEP
             next_trial += _STEP
         spent = sum(trials for _, trials in cells.values())
-        if first and spent < CONFIRMATION * first:
+        if first and spent < (1 + CONFIRMATION) * first:
             continue
         fit = fit_threshold(Counts.from_cells(cells), test_fit=False)
         if fit.half_width <= setting.precision:

@@ -266,7 +266,7 @@ def test_a_failing_batch_is_named_and_what_came_before_it_is_kept(
         assert reason in str(raised.value)
         assert raised.value.__cause__ is error
         assert "\n" not in str(raised.value)
-        assert len(store) == 3 * 12
+        assert len(store) == 3 * 8
 
 
 class AtOnceExecutor(Executor):
@@ -292,7 +292,7 @@ def test_what_ends_together_with_a_failure_is_kept(tmp_path: Path) -> None:
     with Store(tmp_path / "sweep.sqlite", EXPERIMENT.resolved()) as store:
         with pytest.raises(TrialError, match="too bad"):
             run_sweep(EXPERIMENT, store, AtOnceExecutor(3), workers=2)
-        assert len(store) == 2 * 12
+        assert len(store) == 2 * 8
 
 
 def wait_for_trials(store: Path) -> None:
