@@ -79,6 +79,7 @@ examples:
   reengage scale --preset relabelling                   a whole experiment: figure, table, verdict; --full for papers
   reengage scale --executor dask://localhost:8786       on a Dask cluster
   reengage scale --dims 64,128 --shard 3/8              the third of eight jobs; join them with reengage merge
+  reengage scale --construction mine.py:Drift           your own four formulas: thresholds, predictions by exact ranks
   reengage scale my.toml                                an experiment of your own; --show-preset NAME prints one to copy
 
 presets (each under ten minutes on two cores):
@@ -127,7 +128,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     whole.add_argument("--full", action="store_true", help="the paper's size of a preset, not the quick one")
     whole.add_argument("--show-preset", metavar="NAME", help="print a preset's file, to start your own from, and end")
     what = parser.add_argument_group("what is measured")
-    add(what, "construction", str, "NAME", f"environment family: {', '.join(CONSTRUCTIONS | EXTENSIONS)}")
+    add(
+        what,
+        "construction",
+        str,
+        "NAME",
+        f"environment family: {', '.join(CONSTRUCTIONS | EXTENSIONS)}; or one of your own, path/to/file.py:Class"
+        " (reengage new-construction writes one to start from)",
+    )
     add(what, "group", str, "NAME", f"hypothesis class: {', '.join(HYPOTHESIS_CLASSES)}")
     what.add_argument(
         "--dims",
@@ -212,7 +220,7 @@ def make_experiment(arguments: argparse.Namespace) -> Experiment:
         ConfigError: if it asks for something impossible.
     """
     given = vars(arguments)
-    chosen = {f.name: given[f.name] for f in fields(Setting) if f.name in given}
+    chosen = {f.name: given[f.name] for f in fields(Setting) if f.name in given and f.name != "construction_source"}
     preset, file = given.get("preset"), given.get("file")
     source = preset if file is None else file
     if source is None:

@@ -13,8 +13,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from analysis.formula import Formula, Theory
+from analysis.own_construction import check_own, name_own, predict_own
 from analysis.setting import ENGINE, ConfigError, Setting, content_hash
 from proofs_check.identifiability import prediction_label
+from toyenvs.constructions.own import OwnConstruction
 
 __all__ = [
     "EXPECTATIONS",
@@ -294,15 +296,19 @@ def compare_learners(dims: Sequence[int], learners: Sequence[str], **common: Any
     Args:
         dims: dimensions, without repetition.
         learners: keys of ``LEARNERS``, without repetition.
-        common: the other fields of :class:`Setting`.
+        common: the other fields of :class:`Setting`. The construction may be one of your own: its class,
+            "path/to/file.py:Class" or the name of an entry point (:mod:`toyenvs.constructions.own`). Its formulas are
+            checked, and thresholds that it does not predict itself are counted by exact ranks.
 
     Raises:
         ConfigError: if a value cannot be used.
     """
     require_distinct("dims", dims)
     require_distinct("learners", learners)
+    common, own = name_own(common)
     theory = Theory()
-    curves = []
+    curves: list[Curve] = []
+    weaker = own is None and "ddpg" in learners
     for learner in learners:
         points = []
         for dim in dims:
@@ -312,8 +318,14 @@ def compare_learners(dims: Sequence[int], learners: Sequence[str], **common: Any
                 raise error.renamed({"dim": "dims", "learner": "learners"}) from None
             points.append(Point(dim, setting, theory(setting)))
         first = points[0].setting
+        if own is not None:
+            if not curves:
+                check_own(own, first)
+            curves.append(_own_curve(own, learner, points))
+            continue
         # Names and the counts of weaker methods are those of one fresh goal a transition.
         plain = first.relabels == first.steps_per_goal == 1
+        weaker = weaker and plain and first.group in ("so", "o")
         name = prediction_label(first.construction, first.group, learner)
         known = all(point.predicted is not None for point in points)
         curves.append(
@@ -330,7 +342,23 @@ def compare_learners(dims: Sequence[int], learners: Sequence[str], **common: Any
         title=f"{first.construction}, {first.group.upper()}(d), {first.optimiser}",
         x="dim",
         curves=tuple(curves),
-        weaker_methods="ddpg" in learners and first.group in ("so", "o") and plain,
+        weaker_methods=weaker,
+    )
+
+
+def _own_curve(own: OwnConstruction, learner: str, points: Sequence[Point]) -> Curve:
+    """The curve of a construction of one's own."""
+    prediction = predict_own(own, learner, points[0].setting)
+    placed = [replace(point, predicted=prediction(point.setting)) for point in points]
+    known = all(point.predicted is not None for point in placed)
+    return Curve(
+        label=LABELS.get(learner, learner),
+        points=tuple(sorted(placed, key=lambda point: point.setting.dim)),
+        formula=prediction.formula,
+        prediction_label=prediction.label,
+        expectation=Expectation("order", not_below_from=_NO_LUCK_FROM)
+        if known and prediction.formula is not None
+        else Expectation(),
     )
 
 

@@ -60,7 +60,7 @@ LARGEST_SIZE = 1_000_000
 
 _FIELD = re.compile(r"\{(\w+)\}")
 
-_SETTING_FIELDS = {f.name for f in fields(Setting)}
+_SETTING_FIELDS = {f.name for f in fields(Setting)} - {"construction_source"}  # a preset runs nobody's file
 _TOP = {"title", "about", "x", "measure", "sizes", "common", "curves", "full"}
 _POINT = {"x", "predicted"} | _SETTING_FIELDS
 _CURVE = {

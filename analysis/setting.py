@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from toyenvs.constructions import CONSTRUCTIONS, EXTENSIONS, Construction, ProjectedGoal, Translation, make_construction
+from toyenvs.constructions.own import OwnConstruction, own_construction
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES, HypothesisClass
 from toyenvs.hypothesis_classes.permutation import LARGEST_LISTED
 from toyenvs.learners import LEARNERS, DescentSettings, Learner
@@ -33,7 +34,7 @@ _DEFAULT_OPTIMIZER = "nesterov"
 _MIXED_FROM = 32
 """Dimension from which a pass in single precision is so much faster that finishing in double precision is worth it."""
 
-ENGINE = 5
+ENGINE = 6
 """Raised whenever the numbers that a setting leads to change; stores of another engine are refused."""
 
 MAX_SEED = 2**63 - 1
@@ -88,7 +89,10 @@ class Setting:
     """A learner with its optimiser, in one construction, class, protocol and dimension.
 
     Attributes:
-        construction: key of ``CONSTRUCTIONS`` or ``EXTENSIONS``.
+        construction: key of ``CONSTRUCTIONS`` or ``EXTENSIONS``, or the name of one from outside this package.
+        construction_source: hash of the source of a construction from outside, see
+            :mod:`toyenvs.constructions.own`; None for this package's. A setting that names a source which this process
+            has not loaded (it was read from a file) can be compared and shown, but not run.
         group: key of ``HYPOTHESIS_CLASSES``.
         dim: d ≥ 2.
         goal_dim: k, the dimension of goals, for the construction "projected-goal"; elsewhere None: they have d.
@@ -119,6 +123,7 @@ class Setting:
     """
 
     construction: str = "gradient-feedback"
+    construction_source: str | None = None
     group: str = "so"
     dim: int = 8
     goal_dim: int | None = None
@@ -147,8 +152,13 @@ class Setting:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        _one_of("construction", self.construction, CONSTRUCTIONS | EXTENSIONS)
-        _one_of("group", self.group, HYPOTHESIS_CLASSES)
+        if self.construction_source is None:
+            _one_of("construction", self.construction, CONSTRUCTIONS | EXTENSIONS)
+        else:
+            _text("construction", self.construction)
+            _text("construction_source", self.construction_source)
+        if self._is_known:
+            _one_of("group", self.group, HYPOTHESIS_CLASSES)
         _one_of("learner", self.learner, LEARNERS)
         _one_of("method", self.method, METHODS)
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
@@ -188,10 +198,22 @@ class Setting:
             if item.type == "float":
                 # 1 and 1.0 are one setting and must have one hash; so are 0.0 and -0.0.
                 object.__setattr__(self, item.name, float(getattr(self, item.name)) + 0.0)
-        self._check_goals()
-        self._check_class()
-        self._check_method()
+        if self._is_known:
+            self._check_goals()
+            self._check_class()
+            self._check_method()
         _device(self.device)
+
+    @property
+    def own(self) -> OwnConstruction | None:
+        """The construction from outside this package, if it is one and has been loaded."""
+        source = self.construction_source
+        return None if source is None else own_construction(self.construction, source)
+
+    @property
+    def _is_known(self) -> bool:
+        """Whether the construction's formulas are there."""
+        return self.construction_source is None or self.own is not None
 
     def _check_goals(self) -> None:
         projected = self.construction == ProjectedGoal.name
@@ -214,7 +236,7 @@ class Setting:
             raise ConfigError("dim", self.dim, f"{self.group} needs {group.requirement}")
         if self.construction == Translation.name and self.group != "diagonal":
             raise ConfigError("group", self.group, "a translation is stored as a diagonal matrix; use diagonal")
-        if not group.orthogonal and self.discount != 0:
+        if not group.orthogonal and self.discount != 0 and self.make_construction().needs_orthogonal:
             raise ConfigError(
                 "discount", self.discount, f"{self.group} is not orthogonal, so the value is right at discount 0 only"
             )
@@ -229,6 +251,11 @@ class Setting:
         group = self.make_group()
         if self.method in ("descent", "online") and group.finite:
             raise ConfigError("method", self.method, f"{self.group} is a finite set; use minimiser")
+        reduces = type(self.make_construction()).reduced_residuals is not Construction.reduced_residuals
+        if self.method not in ("descent", "online") and not reduces:
+            raise ConfigError(
+                "method", self.method, f"{self.construction} states no reduced_residuals, which it solves; use descent"
+            )
         if self.method == "relaxation" and not group.orthogonal:
             raise ConfigError("method", self.method, f"what is relaxed is UᵀU = I, and {self.group} is not orthogonal")
         enumerated = self.method == "minimiser" and group.finite and self.make_learner().gradient_weight == 0
@@ -259,8 +286,16 @@ class Setting:
         return content_hash(self.resolved())
 
     def make_construction(self) -> Construction:
-        """The construction in d dimensions."""
-        return make_construction(self.construction, self.dim, self.discount, self.goal_dim)
+        """The construction in d dimensions.
+
+        Raises:
+            ConfigError: if it is from outside this package, and this process has not loaded that source of it.
+        """
+        own = self.own
+        if self.construction_source is not None and own is None:
+            raise ConfigError("construction", self.construction, "its source has not been loaded, or has changed")
+        chosen = self.construction if own is None else own.construction
+        return make_construction(chosen, self.dim, self.discount, self.goal_dim)
 
     def make_group(self) -> HypothesisClass:
         """The hypothesis class."""
@@ -302,6 +337,11 @@ def _from_value_error(error: ValueError, setting: Setting) -> ConfigError:
     if argument in {f.name for f in fields(Setting)}:
         return ConfigError(argument, getattr(setting, argument), reason)
     return ConfigError("construction", setting.construction, str(error))
+
+
+def _text(argument: str, value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise ConfigError(argument, value, "expected a name")
 
 
 def _one_of(argument: str, value: object, allowed: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from analysis.fixed_sizes import FixedSizes
 from analysis.search import ThresholdSearch
 from analysis.setting import Setting
 from analysis.store import Store
-from analysis.trial import Batch, TrialRow, run_batch
+from analysis.trial import Batch, TrialRow, run_batch, run_own_batch
 
 __all__ = ["Plan", "SweepEvent", "TrialError", "run_sweep"]
 
@@ -190,7 +190,14 @@ class _Sweep:
             heapq.heappop(self._waiting)
 
     def _start(self, current: _Round, i: int) -> None:
-        self._running[self._executor.submit(run_batch, current.batches[i])] = (current, i)
+        batch = current.batches[i]
+        own = batch.setting.own
+        submitted = (
+            self._executor.submit(run_batch, batch)
+            if own is None
+            else self._executor.submit(run_own_batch, own.reference, batch)
+        )
+        self._running[submitted] = (current, i)
 
     def _take_in(self, future: Future[list[TrialRow]]) -> None:
         """Store a batch's rows, and let its plan go on."""

@@ -16,14 +16,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from analysis.setting import Setting, content_hash
+from toyenvs.constructions.own import load_construction
 from toyenvs.learners import Outcome, TrainingResult
 from toyenvs.learners.minimisers import MinimiserSettings, minimise
 from toyenvs.learners.minimisers.equations import numbers_a_trial
 from toyenvs.learners.online import OnlineSettings, run_online
 from toyenvs.protocol import collect_buffers
-from toyenvs.regret import mean_regret, uniform_regret
+from toyenvs.regret import mean_regret
 
-__all__ = ["LARGEST_ARRAY", "Batch", "TrialRow", "parts_of", "run_batch"]
+__all__ = ["LARGEST_ARRAY", "Batch", "TrialRow", "parts_of", "run_batch", "run_own_batch"]
 
 _PARAMETER, _BUFFER, _START, _MINIBATCH = range(4)
 """Streams of randomness."""
@@ -135,6 +136,29 @@ def run_batch(batch: Batch) -> list[TrialRow]:
     return [row for part in parts_of(batch) for row in run(_Trials(part))]
 
 
+def run_own_batch(reference: str | None, batch: Batch) -> list[TrialRow]:
+    """The same for a construction from outside this package, which a worker loads first.
+
+    Args:
+        reference: what loads it.
+        batch: of its trials.
+
+    Raises:
+        RuntimeError: if it cannot be loaded here, or is not the one that the batch was made for.
+    """
+    setting = batch.setting
+    if setting.own is None:
+        if reference is None:
+            raise RuntimeError(f"{setting.construction} was defined in another process; use the serial executor")
+        try:
+            load_construction(reference)
+        except ValueError as error:
+            raise RuntimeError(f"{reference} cannot be loaded by a worker: {error}") from error
+        if setting.own is None:
+            raise RuntimeError(f"{reference} has changed since the run began")
+    return run_batch(batch)
+
+
 def parts_of(batch: Batch) -> list[Batch]:
     """The batch as batches whose arrays have at most ``LARGEST_ARRAY`` numbers, or one trial if that has more."""
     setting = batch.setting
@@ -195,12 +219,14 @@ def _run_offline(trials: _Trials) -> list[TrialRow]:
 
 def _judge(trials: _Trials, result: TrainingResult) -> list[TrialRow]:
     """Compare what was learned with U, in the rows that goals can see."""
-    visible = trials.setting.make_construction().goal_dim
-    true_param, param = trials.true_param[:, :visible], result.param[:, :visible]
+    construction = trials.setting.make_construction()
+    true_param, param = trials.true_param, result.param
     sound = param.isfinite().all(-1).all(-1)
     # A matrix of NaN has no eigenvalues to compute; its regret is unknown, not large.
     judged = torch.where(sound[:, None, None], param, true_param)
-    worst, mean = uniform_regret(true_param, judged).tolist(), mean_regret(true_param, judged).tolist()
+    visible = construction.goal_dim
+    worst = construction.uniform_regret(true_param, judged).tolist()
+    mean = mean_regret(true_param[:, :visible], judged[:, :visible]).tolist()
     # From the device at once, not trial by trial.
     outcomes, losses, steps = result.outcome.tolist(), result.loss.tolist(), result.steps.tolist()
     starts, num_starts, judgeable = result.start.tolist(), result.num_starts.tolist(), sound.tolist()

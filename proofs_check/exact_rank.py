@@ -18,7 +18,6 @@ or plain integers where it is said so.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
@@ -31,10 +30,8 @@ from toyenvs.constructions import Construction
 
 __all__ = [
     "MODULUS",
-    "class_images",
     "draw_vectors",
     "gradient_rows",
-    "image_rows",
     "integer_nullspace",
     "kernel_vectors",
     "leading_ranks",
@@ -47,7 +44,6 @@ __all__ = [
     "rationals",
     "reduced",
     "rotation",
-    "scalar_rows",
     "shared_goal_dependencies",
     "staircase",
     "wedge_coordinates",
@@ -64,9 +60,9 @@ Integers = NDArray[Any]
 # --- matrices modulo the prime ----------------------------------------------------------------------------
 
 
-def _to_flint(rows: Integers) -> Any:
+def _to_flint(rows: Integers, modulus: int = MODULUS) -> Any:
     height, width = rows.shape
-    return flint.nmod_mat(height, width, (rows % MODULUS).ravel().tolist(), MODULUS)
+    return flint.nmod_mat(height, width, (rows % modulus).ravel().tolist(), modulus)
 
 
 def _from_flint(matrix: Any) -> Residues:
@@ -74,14 +70,14 @@ def _from_flint(matrix: Any) -> Residues:
     return entries.reshape(matrix.nrows(), matrix.ncols())
 
 
-def product(x: Integers, y: Integers) -> Residues:
+def product(x: Integers, y: Integers, modulus: int = MODULUS) -> Residues:
     """Matrix product modulo p: (n, m), (m, k) -> (n, k)."""
-    return _from_flint(_to_flint(x) * _to_flint(y))
+    return _from_flint(_to_flint(x, modulus) * _to_flint(y, modulus))
 
 
-def rank(rows: Integers) -> int:
+def rank(rows: Integers, modulus: int = MODULUS) -> int:
     """Rank modulo p of a matrix (n, m) of integers: at most the rank over Q."""
-    return int(_to_flint(rows).rank()) if rows.size else 0
+    return int(_to_flint(rows, modulus).rank()) if rows.size else 0
 
 
 def leading_ranks(rows: Integers) -> list[int]:
@@ -152,11 +148,12 @@ def random_skew(rng: np.random.Generator, dim: int, bound: int = 5) -> Residues:
     return upper - upper.T
 
 
-def rotation(skew: Integers) -> Residues:
+def rotation(skew: Integers, modulus: int = MODULUS) -> Residues:
     """Cayley transform (I − S)(I + S)⁻¹ modulo p: the residue of a rational rotation (d, d).
 
     Args:
         skew: S, integers (d, d).
+        modulus: p.
 
     Raises:
         ValueError: if S is not skew-symmetric, or I + S is not invertible modulo p.
@@ -164,10 +161,10 @@ def rotation(skew: Integers) -> Residues:
     if (skew + skew.T).any():
         raise ValueError("skew: the matrix is not skew-symmetric")
     identity = np.eye(len(skew), dtype=np.int64)
-    plus = _to_flint(identity + skew)
+    plus = _to_flint(identity + skew, modulus)
     if int(plus.rank()) < len(skew):
         raise ValueError("skew: I + S is not invertible modulo p; draw another one")
-    return _from_flint(_to_flint(identity - skew) * plus.inv())
+    return _from_flint(_to_flint(identity - skew, modulus) * plus.inv())
 
 
 def rational_rotation(skew: Integers) -> Integers:
@@ -333,143 +330,3 @@ def shared_goal_dependencies(pulled_goals: Integers, actions: Integers) -> Integ
             other_x, other_y = second[:num_goals], second[num_goals:]
             found.append(np.outer(x, other_y) + np.outer(other_x, y))
     return np.array(found, dtype=object).reshape(-1, num_goals, len(actions))
-
-
-# --- other hypothesis classes -----------------------------------------------------------------------------
-
-
-def _units(dim: int) -> Residues:
-    """E_ij, row by row: (d², d, d)."""
-    return np.eye(dim * dim, dtype=np.int64).reshape(dim * dim, dim, dim)
-
-
-def _skew_units(dim: int) -> Residues:
-    units = _units(dim).reshape(dim, dim, dim, dim)
-    first, second = np.triu_indices(dim, 1)
-    return np.asarray(units[first, second] - units[second, first])
-
-
-def _moved(U: Residues, omegas: Residues) -> Residues:
-    """UΩ for every Ω: (b, d, d)."""
-    return np.stack([product(U, omega) for omega in omegas])
-
-
-def _all_matrices(dim: int, rng: np.random.Generator) -> Residues:
-    return _units(dim)
-
-
-def _symmetric(dim: int, rng: np.random.Generator) -> Residues:
-    units = _units(dim).reshape(dim, dim, dim, dim)
-    first, second = np.triu_indices(dim)
-    return np.asarray(units[first, second] + units[second, first])
-
-
-def _rotations(dim: int, rng: np.random.Generator) -> Residues:
-    return _moved(rotation(random_skew(rng, dim)), _skew_units(dim))
-
-
-def _blocks(block: int) -> Callable[[int, np.random.Generator], Residues]:
-    def tangents(dim: int, rng: np.random.Generator) -> Residues:
-        mask = np.kron(np.eye(dim // block, dtype=np.int64), np.ones((block, block), dtype=np.int64))
-        omegas = np.array([omega for omega in _skew_units(dim) if (omega * mask).any()])
-        return _moved(rotation(random_skew(rng, dim) * mask), omegas)
-
-    return tangents
-
-
-def _unitary(dim: int, rng: np.random.Generator) -> Residues:
-    half = dim // 2
-
-    def realified(real: Integers, imaginary: Integers) -> Integers:
-        return np.block([[real, -imaginary], [imaginary, real]])
-
-    zero = np.zeros((half, half), dtype=np.int64)
-    skew = realified(random_skew(rng, half), np.asarray(_random_symmetric(rng, half)))
-    omegas = [realified(omega, zero) for omega in _skew_units(half)] if half > 1 else []
-    omegas += [realified(zero, symmetric) for symmetric in _symmetric(half, rng)]
-    return _moved(rotation(skew), np.array(omegas))
-
-
-def _random_symmetric(rng: np.random.Generator, dim: int) -> Residues:
-    upper = np.triu(random_integers(rng, dim, dim, bound=5))
-    return upper + upper.T
-
-
-def _householder(dim: int, rng: np.random.Generator) -> Residues:
-    # At I − 2vvᵀ/‖v‖² the tangent vectors are, up to a factor, uvᵀ + vuᵀ with u ⊥ v.
-    v = random_integers(rng, dim)
-    v[0] = 1 + abs(v[0])
-    normals = [v[0] * np.eye(dim, dtype=np.int64)[i] - v[i] * np.eye(dim, dtype=np.int64)[0] for i in range(1, dim)]
-    return np.array([np.outer(u, v) + np.outer(v, u) for u in normals])
-
-
-def _diagonal(dim: int, rng: np.random.Generator) -> Residues:
-    return np.stack([np.diag(row) for row in np.eye(dim, dtype=np.int64)])
-
-
-def _circulant(dim: int, rng: np.random.Generator) -> Residues:
-    return np.stack([np.roll(np.eye(dim, dtype=np.int64), k, axis=0) for k in range(dim)])
-
-
-def _low_rank(rank_: int) -> Callable[[int, np.random.Generator], Residues]:
-    def tangents(dim: int, rng: np.random.Generator) -> Residues:
-        # At LR the tangent vectors are ER + LF; these span them, with p² redundant ones.
-        left, right = random_integers(rng, dim, rank_), random_integers(rng, rank_, dim)
-        units = np.eye(dim * rank_, dtype=np.int64)
-        varied = [unit.reshape(dim, rank_) @ right for unit in units]
-        varied += [left @ unit.reshape(rank_, dim) for unit in units]
-        return np.array(varied)
-
-    return tangents
-
-
-_TANGENTS: dict[str, Callable[[int, np.random.Generator], Residues]] = {
-    "so": _rotations,
-    "o": _rotations,
-    "all": _all_matrices,
-    "symmetric": _symmetric,
-    "so2-blocks": _blocks(2),
-    "so3-blocks": _blocks(3),
-    "unitary": _unitary,
-    "householder": _householder,
-    "diagonal": _diagonal,
-    "circulant": _circulant,
-    "rank-1": _low_rank(1),
-    "rank-2": _low_rank(2),
-}
-
-
-def class_images(name: str, actions: Integers, rng: np.random.Generator) -> Residues:
-    """Derivatives of the image Ua along tangent vectors that span the class's tangent space, at a random U.
-
-    Args:
-        name: of :data:`proofs_check.identifiability.CLASS_COUNTS`; "permutation" has no tangents.
-        actions: integers (N, d).
-        rng: for U.
-
-    Returns:
-        Residues (N, b, d), b at least the dimension of the class.
-
-    Raises:
-        ValueError: if the class has no tangent space here.
-    """
-    num, dim = actions.shape
-    if name == "translation":  # s' = s + a + t: the same for every action
-        return np.broadcast_to(np.eye(dim, dtype=np.int64), (num, dim, dim)).copy()
-    if name not in _TANGENTS:
-        raise ValueError(f"name: {name!r} is not translation or one of {', '.join(_TANGENTS)}")
-    tangents = _TANGENTS[name](dim, rng)
-    images = product(tangents.reshape(-1, dim), actions.T)
-    return np.ascontiguousarray(images.reshape(len(tangents), dim, num).transpose(2, 0, 1))
-
-
-def scalar_rows(images: Residues, goals: Integers) -> Residues:
-    """Derivatives of gᵀUa: images (N, b, d), goals (N, d) -> (N, b)."""
-    total = (images.astype(object) * goals.astype(object)[:, None, :]).sum(-1)
-    return np.asarray(total % MODULUS).astype(np.int64)
-
-
-def image_rows(images: Residues) -> Residues:
-    """Derivatives of Ua, one coordinate a row: images (N, b, d) -> (N·d, b)."""
-    num, count, dim = images.shape
-    return np.ascontiguousarray(images.transpose(0, 2, 1)).reshape(num * dim, count)

@@ -11,7 +11,6 @@ import sympy
 import torch
 
 from proofs_check import exact_rank as er
-from proofs_check.identifiability import CLASS_COUNTS
 from toyenvs.constructions import Construction, GradientFeedback, NoRewardGradient
 
 
@@ -172,81 +171,3 @@ def test_learner_rows_need_reduced_residuals(monkeypatch: pytest.MonkeyPatch) ->
     zeros = np.full((1, 2), sympy.Integer(0), dtype=object)
     with pytest.raises(ValueError, match="no reduced residuals"):
         er.learner_rows(GradientFeedback(2, 0.5), er.rational_rotation(np.zeros((2, 2), np.int64)), zeros, zeros, zeros)
-
-
-# --- hypothesis classes: their maps from coordinates to parameters, written down a second time -------------
-
-
-def _rotation(x: torch.Tensor) -> torch.Tensor:
-    return torch.linalg.matrix_exp(x - x.mT)
-
-
-def _blocks(block: int) -> Callable[[torch.Tensor], torch.Tensor]:
-    def made(x: torch.Tensor) -> torch.Tensor:
-        parts = [_rotation(x[i : i + block, i : i + block]) for i in range(0, len(x), block)]
-        return torch.block_diag(*parts)
-
-    return made
-
-
-def _unitary(x: torch.Tensor) -> torch.Tensor:
-    half = len(x) // 2
-    real, imaginary = x[:half, :half] - x[:half, :half].mT, x[half:, :half] + x[half:, :half].mT
-    upper, lower = torch.cat([real, -imaginary], 1), torch.cat([imaginary, real], 1)
-    return torch.linalg.matrix_exp(torch.cat([upper, lower]))
-
-
-def _householder(x: torch.Tensor) -> torch.Tensor:
-    return torch.eye(len(x), dtype=x.dtype) - 2 * torch.outer(x[0], x[0]) / (x[0] @ x[0])
-
-
-def _circulant(x: torch.Tensor) -> torch.Tensor:
-    return torch.stack([torch.roll(x[0], k) for k in range(len(x))], dim=1)
-
-
-PARAMETRISATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "so": _rotation,
-    "o": _rotation,
-    "all": lambda x: x,
-    "symmetric": lambda x: x + x.mT,
-    "so2-blocks": _blocks(2),
-    "so3-blocks": _blocks(3),
-    "unitary": _unitary,
-    "householder": _householder,
-    "diagonal": lambda x: torch.diag(x[0]),
-    "circulant": _circulant,
-    "rank-1": lambda x: torch.outer(x[0], x[1]),
-    "rank-2": lambda x: x[:, :2] @ x[:2],
-}
-
-
-@pytest.mark.parametrize(
-    ("name", "dim"),
-    [(name, dim) for name in sorted(PARAMETRISATIONS) for dim in (3, 4, 6) if CLASS_COUNTS[name].allows(dim)],
-)
-def test_class_ranks_are_those_of_a_parametrisation(name: str, dim: int) -> None:
-    """Scalar and gradient ranks for every N against automatic differentiation in float64."""
-    rng = np.random.default_rng(dim)
-    num = dim + 2
-    actions, goals = er.draw_vectors(rng, num, dim, 9), er.draw_vectors(rng, num, dim, 9)
-    a, g = torch.tensor(actions, dtype=torch.float64), torch.tensor(goals, dtype=torch.float64)
-    point = torch.tensor(rng.standard_normal((dim, dim)))
-    jacobian = torch.autograd.functional.jacobian(lambda x: a @ PARAMETRISATIONS[name](x).mT, point)
-    jacobian = jacobian.reshape(num, dim, -1)
-    scalars = torch.einsum("ni,nik->nk", g, jacobian)
-    images = er.class_images(name, actions, rng)
-    expected = [int(torch.linalg.matrix_rank(scalars[:k], rtol=1e-8)) for k in range(1, num + 1)]
-    assert er.leading_ranks(er.scalar_rows(images, goals))[1:] == expected
-    vectors = [int(torch.linalg.matrix_rank(jacobian[:k].flatten(0, 1), rtol=1e-8)) for k in range(1, num + 1)]
-    assert er.leading_ranks(er.image_rows(images))[::dim][1:] == vectors
-    assert vectors[dim - 1] == CLASS_COUNTS[name].dimension(dim)
-
-
-def test_translations_do_not_look_at_the_action() -> None:
-    images = er.class_images("translation", np.zeros((2, 3), dtype=np.int64), np.random.default_rng(0))
-    assert er.leading_ranks(er.image_rows(images)) == [0, 1, 2, 3, 3, 3, 3]
-
-
-def test_classes_without_tangent_vectors() -> None:
-    with pytest.raises(ValueError, match="'permutation' is not translation or one of so"):
-        er.class_images("permutation", np.ones((1, 2), dtype=np.int64), np.random.default_rng(0))

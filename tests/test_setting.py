@@ -16,6 +16,8 @@ PROJECTED = {"construction": "projected-goal", "dim": 4}
 ONLINE = {"method": "online"}
 
 BAD: list[tuple[dict[str, Any], str, str]] = [
+    ({"construction_source": ""}, "construction_source", "''"),
+    ({"construction": "", "construction_source": "ab"}, "construction", "''"),
     ({"construction": "x"}, "construction", "'x'"),
     ({"group": "su"}, "group", "'su'"),
     ({"dim": 0}, "dim", "0"),
@@ -182,9 +184,11 @@ def test_every_field_changes_the_hash() -> None:
         "precision": 0.04,
     }
     untested = {f.name for f in dataclasses.fields(Setting)} - other.keys()
-    assert untested == {"goal_dim", "minibatch", "device"}  # need a partner, or hardware
+    assert untested == {"construction_source", "goal_dim", "minibatch", "device"}  # need a partner, or hardware
     hashes = {Setting(**{name: value}).hash() for name, value in other.items()}
     assert len(hashes | {Setting().hash()}) == len(other) + 1
+    sources = {Setting(construction="mine.py:Drift", construction_source=source).hash() for source in ("1", "2")}
+    assert len(sources) == 2
     assert Setting(optimizer="gradient", minibatch=4).hash() != Setting(optimizer="gradient").hash()
     assert len({Setting(construction="projected-goal", goal_dim=k).hash() for k in (1, 2, 8)}) == 3
 

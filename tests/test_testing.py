@@ -136,11 +136,11 @@ def test_a_class_that_lacks_formulas_hears_which() -> None:
         def policy(self, param: Any, observation: Any, goal: Any) -> Any:
             return goal
 
-    missing = "observation_dim, achieved_goal, goal_reward, q_value, initial_observation"
+    missing = "goal_reward, q_value"
     for assertion in (assert_bellman_optimal, assert_value_is_return, assert_reduced_residuals):
         with pytest.raises(ValueError, match=rf"^subject: Half does not define {missing}; toyenvs\.constructions"):
             assertion(Half)
-    with pytest.raises(ValueError, match=r"^subject: Construction does not define observation_dim, dynamics, "):
+    with pytest.raises(ValueError, match=r"^subject: Construction does not define dynamics, goal_reward, q_value"):
         assert_bellman_optimal(Construction)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import sympy
 
+from proofs_check import class_tangents as ct
 from proofs_check import exact_rank as er
 from proofs_check import identifiability as counts
 from proofs_check.claim import CheckSettings, Finding, Verdict
@@ -58,14 +59,14 @@ def _class_ranks(settings: CheckSettings) -> Finding:
         rng, size = generator(settings, dim, 17), entry.dimension(dim)
         actions, goals = er.draw_vectors(rng, max(size, dim) + 2, dim), er.draw_vectors(rng, max(size, dim) + 2, dim)
         require(er.rank(actions[:dim]) == dim, f"{entry.name}, d = {dim}: the actions are dependent")
-        images = er.class_images(name, actions, rng)
-        assert_same(er.rank(er.image_rows(images[:dim])), size, f"{entry.name}, d = {dim}: independent tangent vectors")
-        found = er.leading_ranks(er.scalar_rows(images, goals))
+        images = ct.class_images(name, actions, rng)
+        assert_same(er.rank(ct.image_rows(images[:dim])), size, f"{entry.name}, d = {dim}: independent tangent vectors")
+        found = er.leading_ranks(ct.scalar_rows(images, goals))
         assert_same(
             found, [min(num, size) for num in range(len(found))], f"{entry.name}, d = {dim}: ranks for N = 0, 1, …"
         )
-        elsewhere = er.class_images(name, actions[:dim], rng)
-        tangents = [er.image_rows(part[:dim]) for part in (images, elsewhere)]
+        elsewhere = ct.class_images(name, actions[:dim], rng)
+        tangents = [ct.image_rows(part[:dim]) for part in (images, elsewhere)]
         affine = er.rank(np.concatenate(tangents, axis=1)) == er.rank(tangents[0]) == er.rank(tangents[1])
         assert_same(affine, entry.affine, f"{entry.name}, d = {dim}: whether the tangent space is the same elsewhere")
         beyond = 0 if affine else 1  # affine: the equations are linear; otherwise C.20, C.25
@@ -119,8 +120,8 @@ def _class_gradients(settings: CheckSettings) -> Finding:
     for name, entry, dim in _class_cases(_CLASS_DIMS):
         rng, size = generator(settings, dim, 18), entry.dimension(dim)
         actions = er.draw_vectors(rng, dim, dim)
-        images = er.class_images(name, actions, rng)
-        first = er.leading_ranks(er.image_rows(images))[::dim].index(size)
+        images = ct.class_images(name, actions, rng)
+        first = er.leading_ranks(ct.image_rows(images))[::dim].index(size)
         enough = first
         if name in ("so", "o"):
             U, every_goal = er.rational_rotation(er.random_skew(rng, dim, bound=2)), np.eye(dim, dtype=np.int64)
@@ -165,7 +166,7 @@ def _least_squares(settings: CheckSettings) -> Finding:
         actions, goals = er.draw_vectors(rng, dim**2 + 1, dim), er.draw_vectors(rng, dim**2 + 1, dim)
         scalars = er.leading_ranks(np.einsum("ni,nj->nij", goals, actions).reshape(-1, dim**2))
         assert_same(scalars, [min(num, dim**2) for num in range(dim**2 + 2)], f"d = {dim}, DDPG")
-        vectors = er.leading_ranks(er.image_rows(er.class_images("all", actions[: dim + 1], rng)))[::dim]
+        vectors = er.leading_ranks(ct.image_rows(ct.class_images("all", actions[: dim + 1], rng)))[::dim]
         assert_same(vectors, [dim * min(num, dim) for num in range(dim + 2)], f"d = {dim}, ReenGAGE")
         assert_same(
             (entry.scalar_threshold(dim), entry.gradient_threshold(dim)), (dim**2, dim), f"d = {dim}, the table"

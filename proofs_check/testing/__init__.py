@@ -33,6 +33,7 @@ from proofs_check.testing.assertions import (
     assert_value_is_return,
 )
 from proofs_check.testing.gradient_matching import assert_gradient_matching
+from proofs_check.testing.hypothesis_class import assert_hypothesis_class
 from proofs_check.testing.problems import Problem, draw_problem
 from proofs_check.testing.reward_consistency import assert_reward_consistent
 from proofs_check.testing.strategies import (
@@ -51,6 +52,7 @@ __all__ = [
     "actions_in_ball",
     "assert_bellman_optimal",
     "assert_gradient_matching",
+    "assert_hypothesis_class",
     "assert_reduced_residuals",
     "assert_reward_consistent",
     "assert_value_is_return",

@@ -135,7 +135,9 @@ def problems(
     """
     return st.builds(
         draw_problem,
-        construction=st.builds(construction_class, dim=dims(max_dim), discount=discounts(max_discount)),
+        construction=st.builds(
+            construction_class, dim=dims(max_dim).filter(as_class(group).allows), discount=discounts(max_discount)
+        ),
         group=st.just(group),
         seed=_seeds,
         batch_size=st.integers(1, max_batch_size),

@@ -10,19 +10,24 @@ A construction gives
 
 written with the vector operations of :mod:`toyenvs.algebra`, so that one text serves the environment (numpy),
 the learners (torch) and the proofs (symbols). A learner never receives U: critic and actor are ``q_value`` and
-``policy`` at a parameter of its own.
+``policy`` at a parameter of its own. Everything else has a default: states are points of R^d that start on the unit
+sphere, and a goal speaks about the whole state.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, SupportsIndex
+from typing import Any, ClassVar, SupportsIndex
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import NDArray
+from torch import Tensor
 
-from toyenvs import algebra
+from toyenvs import algebra, regret
+from toyenvs.hypothesis_classes import HypothesisClass
 
 __all__ = ["Construction", "ReducedResiduals", "discounted"]
 
@@ -71,7 +76,22 @@ class Construction(ABC):
     """
 
     name: str
-    """The name on the command line and in result files."""
+    """The name on the command line and in result files; by default that of the class."""
+
+    group: ClassVar[str | HypothesisClass] = "so"
+    """Where the unknown parameter lives unless something else is asked for: a registered class by name, or another."""
+
+    needs_orthogonal: ClassVar[bool] = False
+    """Whether ``q_value`` holds for orthogonal parameters only, except at discount 0."""
+
+    predicted: ClassVar[Mapping[str, str]] = {}
+    """Predicted thresholds by learner, as formulas of d and D = d(d−1)/2 such as "D + 1"; those that are not stated are
+    counted by exact ranks, see :mod:`proofs_check.rank_prediction`."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not hasattr(cls, "name"):
+            cls.name = cls.__name__
 
     def __init__(self, dim: SupportsIndex, discount: Any = 0.9) -> None:
         if not isinstance(dim, int | np.integer) or dim < 2:
@@ -85,17 +105,17 @@ class Construction(ABC):
         return self.dim
 
     @property
-    @abstractmethod
     def observation_dim(self) -> int:
-        """Length of the state vector."""
+        """Length of the state vector; d unless a construction says otherwise."""
+        return self.dim
 
     @abstractmethod
     def dynamics(self, param: Any, observation: Any, action: Any) -> Any:
         """Next state s' = f(s, a; U); every construction so far is deterministic."""
 
-    @abstractmethod
     def achieved_goal(self, observation: Any) -> Any:
-        """The part of the state that a goal speaks about: vector (..., goal_dim)."""
+        """The part of the state that a goal speaks about: vector (..., goal_dim); by default the state itself."""
+        return observation
 
     def reward(self, next_observation: Any, goal: Any) -> Any:
         """R(s', g), through the achieved goal of s'."""
@@ -113,9 +133,20 @@ class Construction(ABC):
     def policy(self, param: Any, observation: Any, goal: Any) -> Any:
         """π*(s, g) of the environment whose parameter is ``param``: vector (..., d). Undefined at g = 0."""
 
-    @abstractmethod
     def initial_observation(self, direction: Any) -> Any:
-        """A starting state from a unit vector (..., d) drawn uniformly on the sphere."""
+        """A starting state from a unit vector (..., d) drawn uniformly on the sphere; by default that vector."""
+        return direction
+
+    def uniform_regret(
+        self, true_param: Float[Tensor, "*b d d"], param: Float[Tensor, "*b d d"]
+    ) -> Float[Tensor, " *b"]:
+        """How far a learned parameter is from the truth; a trial succeeds where it is at most ε.
+
+        By default :func:`toyenvs.regret.uniform_regret` of the rows that goals can see: the regret, at the worst unit
+        goal, of the policy Ũᵀg/‖Ũᵀg‖ if the parameters are orthogonal. A construction whose goals see less of its
+        parameter compares what they see.
+        """
+        return regret.uniform_regret(true_param[..., : self.goal_dim, :], param[..., : self.goal_dim, :])
 
     def reduced_residuals(self, observation: Any, action: Any, next_observation: Any) -> ReducedResiduals | None:
         """The paper's reduction of the Bellman error, if there is one; None makes learners differentiate.

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from typing_extensions import override
-
 from toyenvs.algebra import apply, apply_transpose, inner, norm, scale
 from toyenvs.constructions.base import Construction, ReducedResiduals
 
@@ -21,19 +19,11 @@ class GradientFeedback(Construction):
     """s' = s + Ua, R = gᵀs' (Proposition 1)."""
 
     name = "gradient-feedback"
-
-    @property
-    @override
-    def observation_dim(self) -> int:
-        return self.dim
+    needs_orthogonal = True
 
     def dynamics(self, param: Any, observation: Any, action: Any) -> Any:
         """S' = s + Ua."""
         return observation + apply(param, action)
-
-    def achieved_goal(self, observation: Any) -> Any:
-        """The state itself."""
-        return observation
 
     def goal_reward(self, achieved_goal: Any, goal: Any) -> Any:
         """R = gᵀs'."""
@@ -48,10 +38,6 @@ class GradientFeedback(Construction):
     def policy(self, param: Any, observation: Any, goal: Any) -> Any:
         """Equation (24): Uᵀg/‖g‖."""
         return scale(apply_transpose(param, goal), 1 / norm(goal))
-
-    def initial_observation(self, direction: Any) -> Any:
-        """On the unit sphere."""
-        return direction
 
     def reduced_residuals(self, observation: Any, action: Any, next_observation: Any) -> ReducedResiduals:
         """E = (Ũa − (s' − s))/(1−γ): d equations a transition; the Bellman residual gᵀe is one."""

@@ -26,6 +26,7 @@ class NoRewardGradient(Construction):
     """The action's effect is seen by the reward one step later only (Proposition 2)."""
 
     name = "no-reward-gradient"
+    needs_orthogonal = True
 
     @property
     @override

@@ -33,6 +33,7 @@ class ProjectedGoal(Construction):
     """
 
     name = "projected-goal"
+    needs_orthogonal = True
 
     def __init__(self, dim: SupportsIndex, discount: Any = 0.9, goal_dim: SupportsIndex | None = None) -> None:
         super().__init__(dim, discount)
@@ -47,11 +48,6 @@ class ProjectedGoal(Construction):
     @override
     def goal_dim(self) -> int:
         return self._goal_dim
-
-    @property
-    @override
-    def observation_dim(self) -> int:
-        return self.dim
 
     def dynamics(self, param: Any, observation: Any, action: Any) -> Any:
         """S' = s + Ua."""
@@ -74,10 +70,6 @@ class ProjectedGoal(Construction):
     def policy(self, param: Any, observation: Any, goal: Any) -> Any:
         """UᵀPᵀg/‖g‖."""
         return scale(apply_transpose(param, embed(goal, self.dim)), 1 / norm(goal))
-
-    def initial_observation(self, direction: Any) -> Any:
-        """On the unit sphere of R^d."""
-        return direction
 
     def reduced_residuals(self, observation: Any, action: Any, next_observation: Any) -> ReducedResiduals:
         """E = (PŨa − P(s' − s))/(1−γ): k equations a transition; the Bellman residual gᵀe is one."""

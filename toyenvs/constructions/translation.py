@@ -16,8 +16,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from typing_extensions import override
-
 from toyenvs.algebra import apply, inner, norm, ones, scale
 from toyenvs.constructions.base import Construction, ReducedResiduals
 
@@ -28,19 +26,11 @@ class Translation(Construction):
     """s' = s + a + t, R = gᵀs', t = U·1."""
 
     name = "translation"
-
-    @property
-    @override
-    def observation_dim(self) -> int:
-        return self.dim
+    needs_orthogonal = True
 
     def dynamics(self, param: Any, observation: Any, action: Any) -> Any:
         """S' = s + a + t."""
         return observation + action + apply(param, ones(action))
-
-    def achieved_goal(self, observation: Any) -> Any:
-        """The state itself."""
-        return observation
 
     def goal_reward(self, achieved_goal: Any, goal: Any) -> Any:
         """R = gᵀs'."""
@@ -56,10 +46,6 @@ class Translation(Construction):
     def policy(self, param: Any, observation: Any, goal: Any) -> Any:
         """g/‖g‖, whatever the parameter is."""
         return scale(goal, 1 / norm(goal))
-
-    def initial_observation(self, direction: Any) -> Any:
-        """On the unit sphere."""
-        return direction
 
     def reduced_residuals(self, observation: Any, action: Any, next_observation: Any) -> ReducedResiduals | None:
         """E = Ũ·1 − (s' − s − a) at γ = 0; None at γ > 0, where the target parameter matters."""

@@ -26,7 +26,6 @@ from toyenvs.constructions.base import Construction, unit_vectors
 from toyenvs.hypothesis_classes import HypothesisClass
 from toyenvs.learners.objective import Objective, make_objective
 from toyenvs.learners.optimizers import OPTIMIZERS, estimate_smoothness
-from toyenvs.regret import uniform_regret
 from toyenvs.replay import Transitions, child_stream
 
 __all__ = ["OnlineResult", "OnlineSettings", "run_online"]
@@ -186,11 +185,10 @@ def run_online(
         stack(2, draw_goals),
         stack(4, lambda rng: rng.standard_normal((steps, dim))),
     )
-    visible = params[:, :, :goal_dim]
-    sound = visible.isfinite().all(-1).all(-1)
+    sound = params.isfinite().all(-1).all(-1)
     # A matrix of NaN has no singular values to compute; its regret is unknown.
-    truth = true_param[:, None, :goal_dim].expand_as(visible)
-    regret = uniform_regret(truth, torch.where(sound[..., None, None], visible, truth))
+    truth = true_param[:, None].expand_as(params)
+    regret = construction.uniform_regret(truth, torch.where(sound[..., None, None], params, truth))
     regret = torch.where(sound, regret, torch.nan)
     return OnlineResult(
         uniform_regret=regret,

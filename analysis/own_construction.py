@@ -1,0 +1,152 @@
+"""Constructions of one's own in an experiment: loaded, checked before hours of trials, and given predictions.
+
+What is checked is what results mean: that the value is the return of following the policy, that no action is better,
+that the truth has no temporal-difference error, that a stated reduction is one, and that a class of one's own is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.formula import Formula
+from analysis.setting import ConfigError, Setting, expected_one_of
+from proofs_check.rank_prediction import count_by_rank, polynomial_in_d
+from proofs_check.testing import (
+    assert_bellman_optimal,
+    assert_hypothesis_class,
+    assert_reduced_residuals,
+    assert_value_is_return,
+)
+from toyenvs.constructions import CONSTRUCTIONS, EXTENSIONS, Construction
+from toyenvs.constructions.own import OwnConstruction, load_construction, own_group
+from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
+
+__all__ = ["OwnPrediction", "check_own", "name_own", "predict_own"]
+
+_COUNTED_DIMS = range(2, 11)
+"""Dimensions in which equations are counted; a fraction of a second for all of them."""
+
+_CHECKED_DIMS = 2
+"""How many of the smallest dimensions formulas are checked in."""
+
+
+@dataclass(frozen=True)
+class OwnPrediction:
+    """What is predicted of one learner.
+
+    Attributes:
+        formula: for every d, as stated, or the polynomial through all counts; None where there is none.
+        label: the same in mathtext; None: the formula itself.
+        counts: N by d, counted by exact ranks; empty where the formula was stated.
+    """
+
+    formula: Formula | None
+    label: str | None
+    counts: Mapping[int, int]
+
+    def __call__(self, setting: Setting) -> float | None:
+        """The prediction of a setting."""
+        return self.counts.get(setting.dim) if self.formula is None else self.formula(setting)
+
+
+def name_own(common: Mapping[str, Any]) -> tuple[dict[str, Any], OwnConstruction | None]:
+    """Fields of :class:`Setting` with a construction of one's own loaded, and its class the default group.
+
+    Args:
+        common: as given; ``construction`` may be a class, "path/to/file.py:Class" or an entry point's name.
+
+    Returns:
+        The fields, and the construction if it is not one of this package's.
+
+    Raises:
+        ConfigError: if it cannot be loaded.
+    """
+    given: Any = common.get("construction")
+    known = CONSTRUCTIONS | EXTENSIONS
+    if given is None or (isinstance(given, str) and given in known):
+        return dict(common), None
+    for name, construction in known.items():
+        if given is construction:
+            return {**common, "construction": name}, None
+    try:
+        own = load_construction(given)
+    except ValueError as error:
+        reason = str(error)
+        if isinstance(given, str) and ":" not in given:
+            reason = f"{expected_one_of(given, known)}, an entry point, or path/to/file.py:Class"
+        raise ConfigError("construction", given, reason) from None
+    named = {"group": own_group(own.construction), **common}
+    return {**named, "construction": own.name, "construction_source": own.source}, own
+
+
+def check_own(own: OwnConstruction, setting: Setting) -> None:
+    """Put the formulas through the property tests, in small dimensions and at the setting's discount.
+
+    Raises:
+        ConfigError: naming the formula, what it gives and what was expected.
+    """
+    group = setting.make_group()
+    dims = [dim for dim in range(2, 13) if group.allows(dim)][:_CHECKED_DIMS]
+    try:
+        if type(group).__module__.partition(".")[0] != "toyenvs":
+            for dim in dims:
+                assert_hypothesis_class(group, dim)
+        if group.finite:
+            return
+        for dim in dims:
+            construction = own.construction(dim, setting.discount)
+            assert_value_is_return(construction, group=group)
+            assert_bellman_optimal(construction, group=group, any_target=False)
+            if own.construction.reduced_residuals is not Construction.reduced_residuals:
+                assert_reduced_residuals(construction, group=group)
+    except AssertionError as error:
+        lines = str(error).splitlines()
+        suspects = [line for line in lines if line.startswith("suspect")]
+        raise ConfigError("construction", own.name, "; ".join([lines[0], *suspects])) from error
+    except ConfigError:
+        raise
+    except Exception as error:  # whatever the formulas may raise
+        told = " ".join(str(error).split())
+        reason = told if isinstance(error, ValueError) else f"its formulas raise {type(error).__name__}: {told}"
+        raise ConfigError("construction", own.name, reason) from error
+
+
+def predict_own(own: OwnConstruction, learner: str, setting: Setting) -> OwnPrediction:
+    """What is predicted of a learner: what the construction states, or what exact ranks count.
+
+    Ranks are counted for one fresh goal and one random action a transition.
+
+    Args:
+        own: the construction.
+        learner: key of ``LEARNERS``.
+        setting: of a point; its dimension does not matter.
+
+    Raises:
+        ConfigError: if a stated formula is none.
+    """
+    stated = own.construction.predicted.get(learner)
+    if stated is not None:
+        formula = Formula(stated)
+        formula(setting)
+        return OwnPrediction(formula, None, {})
+    data = (setting.relabels, setting.steps_per_goal, setting.goals, setting.actions, setting.noise, setting.method)
+    counted: dict[str, Callable[[Any], int | None]] = {"ddpg": lambda c: c.ddpg, "reengage": lambda c: c.reengage}
+    plain = data in [(1, 1, "independent", "ball", 0.0, method) for method in ("descent", "minimiser")]
+    if learner not in counted or not plain:
+        return OwnPrediction(None, None, {})
+    group, counts = HYPOTHESIS_CLASSES[setting.group], {}
+    for dim in _COUNTED_DIMS:
+        if not group.allows(dim):
+            continue
+        try:
+            count = counted[learner](count_by_rank(own.construction, group, dim, setting.discount))
+        except (ValueError, TypeError, ArithmeticError):
+            return OwnPrediction(None, None, {})  # nothing exact is known: theory is silent
+        if count is not None:
+            counts[dim] = count
+    found = polynomial_in_d(list(counts.items()))
+    if found is None:
+        return OwnPrediction(None, None, counts)
+    return OwnPrediction(Formula(found[0]), found[1], counts)

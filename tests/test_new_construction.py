@@ -1,0 +1,56 @@
+"""The template: it works as it is written, and nothing is overwritten."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis.cli import main
+from analysis.experiment import compare_learners
+from analysis.setting import ConfigError
+
+
+def test_the_template_and_its_test_work_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["new-construction", "WindyPlane", "--out", str(tmp_path)]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["test_windy_plane.py", "windy_plane.py"]
+    path = tmp_path / "windy_plane.py"
+    assert f"--construction {path}:WindyPlane" in capsys.readouterr().out
+    experiment = compare_learners((2, 3), ("ddpg", "reengage"), construction=f"{path}:WindyPlane")
+    assert [point.predicted for point in experiment.points] == [2, 4, 1, 2]
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_windy_plane.py"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    # A sign error is found before anything is measured.
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("+ gamma * norm(goal)", "- gamma * norm(goal)"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="suspect: q_value"):
+        compare_learners((2, 3), ("ddpg", "reengage"), construction=f"{path}:WindyPlane")
+
+
+pytestmark = pytest.mark.usefixtures("unchecked_types")
+
+
+@pytest.mark.parametrize("name", ["windyPlane", "Windy-Plane", "", "None", "True", "Wind y", "Ö", "../Evil", "Class"])
+def test_names_that_are_no_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert main(["new-construction", name, "--out", str(tmp_path / "new")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("reengage new-construction: error: argument NAME: ")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("there", ["drift.py", "test_drift.py"])
+def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str], there: str) -> None:
+    (tmp_path / there).write_text("mine", encoding="utf-8")
+    assert main(["new-construction", "Drift", "--out", str(tmp_path)]) == 2
+    assert f"{there} is there already" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [there]
+    assert (tmp_path / there).read_text(encoding="utf-8") == "mine"
+
+
+def test_a_place_that_cannot_be_written_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert main(["new-construction", "Drift", "--out", str(tmp_path / "file" / "sub")]) == 3
+    assert "cannot be written to" in capsys.readouterr().err

@@ -1,0 +1,299 @@
+"""Constructions from outside this package: loaded, checked, measured, resumed and drawn."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.cli import main
+from analysis.experiment import compare_learners
+from analysis.setting import ConfigError, Setting
+from analysis.trial import Batch, run_own_batch
+from toyenvs.constructions import GradientFeedback, own
+from toyenvs.constructions.own import load_construction
+from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
+
+pytestmark = pytest.mark.usefixtures("unchecked_types")
+
+SOURCE = '''
+import torch
+from toyenvs.algebra import apply, apply_transpose, inner, norm, scale
+from toyenvs.constructions import Construction, GradientFeedback
+from toyenvs.hypothesis_classes import HypothesisClass, SpecialOrthogonal, hypothesis_class
+
+class Plain(Construction):
+    def dynamics(self, param, observation, action):
+        return observation + apply(param, action)
+    def goal_reward(self, achieved_goal, goal):
+        return inner(goal, achieved_goal)
+    def q_value(self, param, observation, action, goal):
+        rest = 1 - self.discount
+        after = inner(goal, self.dynamics(param, observation, action))
+        return after / rest + self.discount * norm(goal) / rest**2
+    def policy(self, param, observation, goal):
+        return scale(apply_transpose(param, goal), 1 / norm(goal))
+
+class Complex(GradientFeedback):
+    name = "complex"
+    group = "unitary"
+
+class Stated(Plain):
+    predicted = {"ddpg": "2 * D + 7", "reengage": "d"}
+
+class Quick(GradientFeedback):
+    name = "quick"
+
+class WrongSign(Plain):
+    def q_value(self, param, observation, action, goal):
+        return super().q_value(param, observation, action, -goal)
+
+class WrongShape(Plain):
+    def policy(self, param, observation, goal):
+        return inner(goal, goal)
+
+class Hidden(Plain):
+    def goal_reward(self, achieved_goal, goal):
+        reward = inner(goal, achieved_goal)
+        return reward.detach() if isinstance(reward, torch.Tensor) else reward
+
+class WrongReduction(GradientFeedback):
+    name = "wrong-reduction"
+    def reduced_residuals(self, observation, action, next_observation):
+        reduced = super().reduced_residuals(observation, action, next_observation)
+        return type(reduced)(reduced.weight, reduced.inputs, -reduced.outputs)
+
+class Incomplete(Construction):
+    def dynamics(self, param, observation, action):
+        return observation + action
+
+class Elsewhere(Plain):
+    group = "nowhere"
+
+class Raises(Plain):
+    def policy(self, param, observation, goal):
+        return observation.nothing
+
+class Straight(SpecialOrthogonal):
+    """A retraction that is none: it leaves the class."""
+    name = "straight"
+    def retract(self, param, tangent):
+        return param + param @ tangent
+
+class Leaving(Plain):
+    group = Straight()
+
+class Turned(SpecialOrthogonal):
+    name = "turned"
+    def retract(self, param, tangent):
+        return super().retract(param, -tangent)
+
+class Uphill(Plain):
+    group = Turned()
+
+class Fine(SpecialOrthogonal):
+    name = "fine"
+
+class OwnGroup(GradientFeedback):
+    name = "own-group"
+    group = Fine()
+
+class Renamed(SpecialOrthogonal):
+    name = "so"
+
+class Taken(Plain):
+    group = Renamed()
+'''
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.py"
+    path.write_text(SOURCE, encoding="utf-8")
+    return path
+
+
+def scale(file: Path, name: str, out: Path, *more: str) -> int:
+    words = ["--construction", f"{file}:{name}", "--dims", "2,3", "--trials", "10", "--quiet", "--out", str(out)]
+    return main(["scale", *words, *more])
+
+
+def thresholds(run: Path) -> list[dict[str, str]]:
+    with (run / "thresholds.csv").open(encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("WrongSign", ["value and", "return", "suspect: q_value"]),
+        ("WrongShape", ["policy of WrongShape", "shape (1, 1), expected shape (1, 1, 2)", "one vector of length d"]),
+        ("Hidden", ["goal gradient", "it should be 0", "suspect: reward", "hidden from automatic differentiation"]),
+        ("WrongReduction", ["reduced_residuals"]),
+        ("Incomplete", ["does not define goal_reward, policy, q_value"]),
+        ("Elsewhere", ["group", "'nowhere', is not one of so, o"]),
+        ("Raises", ["its formulas raise", "Error"]),
+        ("Leaving", ["retract of group straight", "projection on the class", "expected at most"]),
+        ("Uphill", ["retract of group turned", "cosine -", "expected 1"]),
+        ("Taken", ["is called 'so', which is the name of a class of this package"]),
+        ("Straight", ["no subclass of toyenvs.constructions.Construction"]),
+        ("Nobody", ["has no class 'Nobody'", "Plain, Complex"]),
+    ],
+)
+def test_a_broken_construction_gets_one_line(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, words: list[str]
+) -> None:
+    assert scale(file, name, tmp_path / "run") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("reengage scale: error: argument --construction: ")
+    for word in words:
+        assert word in line
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("def f(:\n", ["cannot be run: SyntaxError", "(line 1)"]),
+        ("x = 1\n\nx.y\n", ["cannot be run: AttributeError", "(line 3)"]),
+        ("import sys\nsys.nothing()\n", ["AttributeError", "(line 2)"]),
+        (
+            "from toyenvs.hypothesis_classes import HypothesisClass\n"
+            "class Flat(HypothesisClass):\n    name = 'flat'\n    retract = HypothesisClass.retract\nFlat()\n",
+            ["abstract", "retract", "(line 5)"],
+        ),
+        ("", ["has no class 'Plain'", "none"]),
+    ],
+)
+def test_a_file_that_cannot_be_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, words: list[str]
+) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text(text, encoding="utf-8")
+    assert scale(path, "Plain", tmp_path / "run") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    for word in words:
+        assert word in line
+
+
+def test_names_that_lead_nowhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert scale(tmp_path / "missing.py", "Plain", tmp_path / "run") == 2
+    assert "No such file or directory" in capsys.readouterr().err
+    assert main(["scale", "--construction", "gradient-fedback"]) == 2
+    assert "gradient-feedback" in capsys.readouterr().err
+
+
+def test_thresholds_and_predictions_come_unasked(file: Path, tmp_path: Path) -> None:
+    assert scale(file, "Plain", tmp_path / "a", "--executor", "serial", "--dims", "2,3", "--trials", "5") == 0
+    rows = {(row["learner"], int(row["dim"])): row for row in thresholds(tmp_path / "a")}
+    assert {key: float(row["predicted"]) for key, row in rows.items()} == {
+        ("ddpg", 2): 2, ("ddpg", 3): 4, ("reengage", 2): 1, ("reengage", 3): 2,
+    }  # fmt: skip
+    # The same as the construction that it is a copy of, which learns by its reduction.
+    assert int(rows["reengage", 3]["smallest_n"]) == 2
+    assert (tmp_path / "a" / "figures" / "complexity.pdf").is_file()
+
+
+def test_workers_load_the_file_and_find_the_same(file: Path, tmp_path: Path) -> None:
+    for name, executor in (("a", "serial"), ("b", "processes")):
+        assert scale(file, "OwnGroup", tmp_path / name, "--executor", executor) == 0
+    written = [(tmp_path / name / "thresholds.csv").read_bytes() for name in ("a", "b")]
+    assert written[0] == written[1]
+
+
+def test_a_changed_file_does_not_go_on_with_old_results(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert scale(file, "Quick", tmp_path / "run", "--executor", "serial") == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    assert scale(file, "Quick", tmp_path / "run", "--executor", "serial") == 0  # nothing is run again
+    file.write_text(SOURCE + "# another version\n", encoding="utf-8")
+    capsys.readouterr()
+    assert scale(file, "Quick", tmp_path / "run", "--executor", "serial") == 2
+    assert "construction_source" in capsys.readouterr().err
+    assert (tmp_path / "run" / "thresholds.csv").read_bytes() == before[tmp_path / "run" / "thresholds.csv"]
+
+
+def test_a_finished_run_is_drawn_without_running_its_construction(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert scale(file, "Complex", tmp_path / "run", "--dims", "2,4", "--executor", "serial") == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))
+    assert {setting["construction"] for setting in config["settings"]} == {"mine.py:Complex"}
+    assert str(tmp_path) not in json.dumps(config)  # the same file elsewhere is the same construction
+    file.write_text("raise SystemExit('run')\n", encoding="utf-8")
+    monkeypatch.setattr(own, "_LOADED", {})
+    assert main(["plot", str(tmp_path / "run"), "--format", "svg", "--out", str(tmp_path / "drawn")]) == 0
+    assert len(list((tmp_path / "drawn").iterdir())) == 3
+
+
+def test_a_worker_refuses_another_version(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = load_construction(f"{file}:Plain")
+    setting = Setting(construction=loaded.name, construction_source=loaded.source, dim=2)
+    batch = Batch(setting, 3, 0, 2)
+    assert len(run_own_batch(loaded.reference, batch)) == 2
+    monkeypatch.setattr(own, "_LOADED", {})
+    with pytest.raises(ConfigError, match="has not been loaded"):
+        setting.make_construction()
+    file.write_text(SOURCE + "\n", encoding="utf-8")
+    with pytest.raises(RuntimeError, match="has changed since the run began"):
+        run_own_batch(loaded.reference, batch)
+    file.unlink()
+    with pytest.raises(RuntimeError, match=r"cannot be loaded by a worker: .*No such file"):
+        run_own_batch(loaded.reference, batch)
+    with pytest.raises(RuntimeError, match="was defined in another process"):
+        run_own_batch(None, batch)
+
+
+def test_what_a_construction_states_is_what_is_compared(file: Path) -> None:
+    experiment = compare_learners((2, 3), ("ddpg", "reengage"), construction=f"{file}:Stated")
+    assert [point.predicted for point in experiment.points] == [9, 13, 2, 3]
+    assert [curve.predict(10) for curve in experiment.curves] == [97, 10]
+
+
+def test_a_class_can_be_given_itself() -> None:
+    experiment = compare_learners((3,), ("ddpg",), construction=GradientFeedback)
+    assert experiment.settings[0] == Setting(dim=3)
+
+    class Local(GradientFeedback):
+        name = "local"
+
+    (setting,) = compare_learners((3,), ("ddpg",), construction=Local).settings
+    assert setting.construction == "test_own_construction.py:Local"
+    assert setting.own is not None
+    assert setting.own.construction is Local
+    assert setting.own.reference is None  # no other process could find it
+    assert setting.make_construction().name == "local"
+
+
+def test_an_entry_point_is_a_name_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = EntryPoint("their-drift", "toyenvs.constructions:GradientFeedback", own.ENTRY_POINTS)
+    found: Callable[..., Any] = lambda group, name: [entry] if name == "their-drift" else []  # noqa: E731
+    monkeypatch.setattr(own, "entry_points", found)
+    (setting,) = compare_learners((3,), ("ddpg",), construction="their-drift").settings
+    assert setting.construction == "their-drift"
+    assert setting.own is not None
+    assert setting.own.reference == "their-drift"
+    with pytest.raises(ConfigError, match=r"construction: 'their-drip' is not allowed; .*an entry point"):
+        compare_learners((3,), ("ddpg",), construction="their-drip")
+
+
+def test_only_descent_learns_without_a_reduction(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert scale(file, "Plain", tmp_path / "run", "--method", "minimiser") == 2
+    assert "states no reduced_residuals" in capsys.readouterr().err
+
+
+def test_its_group_can_be_another_one(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (setting,) = compare_learners((4,), ("ddpg",), construction=f"{file}:Plain", group="unitary").settings
+    assert setting.group == "unitary"
+    # The value of Plain is right for rotations only, and that is found out.
+    with pytest.raises(ConfigError, match="value and"):
+        compare_learners((4,), ("ddpg",), construction=f"{file}:Plain", group="all")
+    assert "fine" not in HYPOTHESIS_CLASSES or load_construction(f"{file}:OwnGroup")
