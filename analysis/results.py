@@ -141,6 +141,7 @@ class ExperimentResults:
                         stopped=plan.stopped,
                         mean_starts=mean,
                         most_starts=most,
+                        counts=Counts.from_cells(plan.cells) if isinstance(plan, ThresholdSearch) else None,
                     )
                 )
             own = {point.setting.hash() for point in curve.points}

@@ -15,7 +15,18 @@ from analysis.threshold import SETTLE_LEVEL
 from analysis.verdict import PointResult
 from proofs_check.identifiability import convex_relaxation, transitions_for_useful
 
-__all__ = ["caption", "mark", "marks_csv", "provenance", "results_figure"]
+__all__ = [
+    "axis_label",
+    "caption",
+    "closing_sentences",
+    "mark",
+    "marks_csv",
+    "places_of",
+    "provenance",
+    "results_figure",
+    "theory_lines",
+    "unit_of",
+]
 
 _AXES = {
     "dim": "dimension $d$",
@@ -32,11 +43,11 @@ _AXES = {
 def results_figure(results: ExperimentResults) -> Figure:
     """Draw thresholds, or errors where those were measured; call within :func:`analysis.figures.paper_style`."""
     experiment = results.experiment
-    places = _places(experiment)
+    places = places_of(experiment)
     return thresholds_figure(
         _series(results, places),
-        _theory_lines(experiment, places),
-        x_label=_AXES.get(experiment.x, experiment.x.replace("_", " ")),
+        theory_lines(experiment, places),
+        x_label=axis_label(experiment),
         y_label=_y_label(experiment),
         categories=[value for value in places if isinstance(value, str)],
         heading=_heading(experiment),
@@ -45,7 +56,7 @@ def results_figure(results: ExperimentResults) -> Figure:
 
 def marks_csv(results: ExperimentResults) -> str:
     """The numbers behind every mark and line of :func:`results_figure`; an empty field is an open end."""
-    places = _places(results.experiment)
+    places = places_of(results.experiment)
     records: list[dict[str, Any]] = []
     for series in _series(results, places):
         for one in series.marks:
@@ -55,7 +66,7 @@ def marks_csv(results: ExperimentResults) -> str:
             records.append({**record, "kind": kind, "value": value, "low": one.low, "high": one.high})
             if one.smallest_n is not None:
                 records.append({**record, "kind": "settled smallest N", "value": one.smallest_n})
-    for line in _theory_lines(results.experiment, places):
+    for line in theory_lines(results.experiment, places):
         name = {"curve": line.series or line.label.strip("$"), "kind": "theory" if line.series else "weaker method"}
         records += [{**name, "x": x, "value": count} for x, count in zip(line.x, line.counts, strict=True)]
     return csv_text(("curve", "kind", "x", "value", "low", "high"), records)
@@ -64,9 +75,8 @@ def marks_csv(results: ExperimentResults) -> str:
 def caption(results: ExperimentResults) -> str:
     """What the figure shows, in sentences for the paper: what is measured, how marks are to be read, the seed."""
     experiment = results.experiment
-    epsilon, seed = experiment.common("epsilon"), experiment.common("seed")
     sentences = [" ".join(experiment.about.split())] if experiment.about else []
-    unit, tests = _unit(experiment), f"exact tests at level {SETTLE_LEVEL:g}"
+    unit, tests = unit_of(experiment), f"exact tests at level {SETTLE_LEVEL:g}"
     if experiment.measure == "error":
         sentences.append("Marks: N times the mean squared error at the largest N, with 95 % intervals.")
     elif _about_integers(experiment):
@@ -80,12 +90,24 @@ def caption(results: ExperimentResults) -> str:
             f" profile-likelihood intervals; short bars: the smallest N with probability at least 1/2, where {tests}"
             " settle it; triangles: bounds; crosses: not determined."
         )
-    if experiment.measure == "threshold" and epsilon is not None:
-        sentences.append(f"Success: a policy whose regret is at most {epsilon:g} at every unit goal.")
     theory = "Dashes" if any(isinstance(point.x, str) for point in experiment.points) else "Dashed lines"
     sentences.append(f"{theory}: theory." + (" Dotted: weaker methods." if experiment.weaker_methods else ""))
+    return f"{' '.join(sentences)} {closing_sentences(experiment)}"
+
+
+def closing_sentences(experiment: Experiment) -> str:
+    """What every caption ends with: success, optimiser and seed."""
+    epsilon, seed = experiment.common("epsilon"), experiment.common("seed")
+    sentences = []
+    if experiment.measure == "threshold" and epsilon is not None:
+        sentences.append(f"Success: a policy whose regret is at most {epsilon:g} at every unit goal.")
     sentences.append(f"Optimiser: {_optimisers(experiment)}." + ("" if seed is None else f" Seed {seed}."))
     return " ".join(sentences) + "\n"
+
+
+def axis_label(experiment: Experiment) -> str:
+    """How the axis is named in figures."""
+    return _AXES.get(experiment.x, experiment.x.replace("_", " "))
 
 
 def provenance(experiment: Experiment) -> dict[str, str]:
@@ -101,7 +123,8 @@ def _optimisers(experiment: Experiment) -> str:
     return ", ".join(dict.fromkeys(curve.optimiser for curve in experiment.curves))
 
 
-def _unit(experiment: Experiment) -> str:
+def unit_of(experiment: Experiment) -> str:
+    """What N counts."""
     return "episodes" if experiment.common("count") == "episodes" else "transitions"
 
 
@@ -110,7 +133,7 @@ def _about_integers(experiment: Experiment) -> bool:
     return all(curve.expectation.kind == "equal" for curve in experiment.curves)
 
 
-def _places(experiment: Experiment) -> dict[Any, float]:
+def places_of(experiment: Experiment) -> dict[Any, float]:
     """Value of the axis -> where it is drawn: itself, or its number where it is a name."""
     values = dict.fromkeys(point.x for point in experiment.points)
     return {value: float(value) if not isinstance(value, str) else n for n, value in enumerate(values, start=1)}
@@ -151,7 +174,7 @@ def mark(row: PointResult, x: float, integers: bool) -> Mark:
     return Mark(x, threshold.n50, threshold.n50_low, threshold.n50_high, threshold.censored, settled)
 
 
-def _theory_lines(experiment: Experiment, places: Mapping[Any, float]) -> list[TheoryLine]:
+def theory_lines(experiment: Experiment, places: Mapping[Any, float]) -> list[TheoryLine]:
     """The curves' predictions and, where the experiment asks for them, lightly the counts of weaker methods."""
     lines = []
     for curve in experiment.curves:
@@ -199,5 +222,5 @@ def _y_label(experiment: Experiment) -> str:
     if experiment.measure == "error":
         return r"$N\cdot\mathrm{E}\|\hat{U}-U\|_F^2$"
     if _about_integers(experiment):
-        return f"least {_unit(experiment)}, success probability ≥ ½"
-    return f"{_unit(experiment)} for success probability ½"
+        return f"least {unit_of(experiment)}, success probability ≥ ½"
+    return f"{unit_of(experiment)} for success probability ½"

@@ -183,7 +183,9 @@ class ThresholdSearch:
         elif at_end:
             self.stopped = "budget"
         elif fit.censored == "left" or counts.above:
-            return self._or_stop([n for n in (1,) if self._free(n)], "censored")
+            # Trials at N = 1 first; where they leave it open whether success is above 1/2, at the next N that has any.
+            asked = sorted(self.cells) if fit.censored == "undetermined" else [1]
+            return self._or_stop([n for n in asked if self._free(n)][:1], "censored")
         elif above is None:
             # Success has been seen, but nowhere surely more often than not: more trials, then more transitions.
             top = max(self.cells)

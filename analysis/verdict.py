@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from analysis.counts import Counts
 from analysis.experiment import Curve, Point
 from analysis.fixed_sizes import ErrorEstimate
 from analysis.scaling_law import Scaling
@@ -48,6 +49,7 @@ class PointResult:
         stopped: the rule that ended the search.
         mean_starts: starting points that a trial used, on average.
         most_starts: the most that one trial used.
+        counts: successes and trials by N; None where errors were measured.
     """
 
     point: Point
@@ -56,6 +58,7 @@ class PointResult:
     stopped: str
     mean_starts: float
     most_starts: int
+    counts: Counts | None = None
 
     @property
     def ratio(self) -> float | None:

@@ -82,20 +82,24 @@ def main() -> None:
         [
             "d",
             "trials, search",
-            "trials, grid",
+            "trials, grid over the search's range",
             "share",
-            "share of the moments of first precision",
-            "seconds, search",
-            "seconds, grid",
+            "trials, grid told that N50 < 2d²",
+            "share",
+            "half-widths",
+            "seconds",
         ],
         [
             [
                 cost.dim,
-                *(f"{trials:.0f}" for trials in cost.trials),
-                f"{cost.trials[0] / cost.trials[1]:.2f}"
-                f" ({'holds' if cost.trials[0] <= SHARE_OF_GRID * cost.trials[1] else 'FAILS'}: {SHARE_OF_GRID})",
-                f"{cost.first[0]:.0f} / {cost.first[1]:.0f} = {cost.first[0] / cost.first[1]:.2f}",
-                *(f"{seconds:.1f}" for seconds in cost.seconds),
+                f"{cost.search.trials:.0f} ± {cost.search.error:.0f}",
+                f"{cost.grid.trials:.0f}",
+                f"{(share := cost.search.trials / cost.grid.trials):.2f}"
+                f" ({'holds' if share <= SHARE_OF_GRID else 'FAILS'}: {SHARE_OF_GRID})",
+                f"{cost.informed_grid.trials:.0f}",
+                f"{cost.search.trials / cost.informed_grid.trials:.2f}",
+                " / ".join(f"{way.half_width:.3f}" for way in (cost.search, cost.grid, cost.informed_grid)),
+                " / ".join(f"{way.seconds:.1f}" for way in (cost.search, cost.grid, cost.informed_grid)),
             ]
             for cost in costs
         ],

@@ -1,15 +1,19 @@
-"""What a threshold costs: our search against a fixed grid of N, both to the same precision.
+"""What a threshold costs: our search against fixed grids of N, all to the same precision.
 
-The grid is what one does without a search: N in steps of 10 % over the range in which any law under discussion lies,
-1 to 2d², and as many trials at each (in steps of five) as make the interval of log N₅₀ as short as asked for. What
-keeps the search's intervals honest keeps the grid's: half as many trials again near N₅₀ (in a grid: everywhere) after
-the moment at which the interval was first short enough. The trials until that moment are given as well.
+The grid is what one does without a search: N in steps of 10 %, and as many trials at each (in steps of five) as make
+the interval of log N₅₀ as short as asked for. How wasteful it is depends on its range. One grid covers what the search
+is ready to cover, 1 to 8d² (:attr:`analysis.search.ThresholdSearch.largest`); one is told that N₅₀ lies below 2d²,
+which the search is not.
+
+What keeps the search's intervals honest keeps the grids': half as many trials again near N₅₀ (in a grid: everywhere)
+after the moment at which the interval was first short enough.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from analysis.counts import Counts
@@ -18,29 +22,76 @@ from analysis.setting import Setting
 from analysis.threshold import fit_threshold
 from analysis.trial import Batch, run_batch
 
-__all__ = ["SearchCost", "measure"]
+__all__ = ["Cost", "SearchCost", "measure"]
 
 _RATIO = 1.1
 _STEP = 5
 
 
 @dataclass(frozen=True)
+class Cost:
+    """Means over seeds: where one run happens to stop varies by a quarter, and a few take twice as long.
+
+    Attributes:
+        trials: at the end.
+        error: standard error of their mean.
+        seconds: on one core.
+        half_width: of log N₅₀ at the end.
+    """
+
+    trials: float
+    error: float
+    seconds: float
+    half_width: float
+
+
+@dataclass(frozen=True)
 class SearchCost:
-    """Both ways to one threshold; means over seeds, because where one run happens to stop varies by a quarter.
+    """Three ways to one threshold.
 
     Attributes:
         dim: d.
-        trials: of the search and of the grid.
-        seconds: likewise, on one core.
-        half_width: of log N₅₀, likewise.
-        first: trials at which the interval was first short enough, likewise.
+        search: ours.
+        grid: over the search's range.
+        informed_grid: over 1 to 2d².
     """
 
     dim: int
-    trials: tuple[float, float]
-    seconds: tuple[float, float]
-    half_width: tuple[float, float]
-    first: tuple[float, float]
+    search: Cost
+    grid: Cost
+    informed_grid: Cost
+
+
+def measure(dim: int, precision: float = 0.05, searches: int = 20, grids: int = 6) -> SearchCost:
+    """DDPG's threshold at one d, by search and by grids.
+
+    Args:
+        dim: d.
+        precision: half-width of the interval of log N₅₀ at which all stop.
+        searches: how many thresholds are measured by search, with seeds 0, 1, …
+        grids: how many by each grid; their trials vary little.
+    """
+
+    def cost(way: Callable[[Setting], _Spent], seeds: int) -> Cost:
+        settings = [
+            Setting(learner="ddpg", dim=dim, precision=precision, trials=400, seed=seed) for seed in range(seeds)
+        ]
+        found = [way(setting) for setting in settings]
+        trials = [spent.trials for spent in found]
+        return Cost(
+            statistics.mean(trials),
+            statistics.stdev(trials) / len(trials) ** 0.5,
+            statistics.mean(spent.seconds for spent in found),
+            statistics.mean(spent.half_width for spent in found),
+        )
+
+    largest = ThresholdSearch(Setting(learner="ddpg", dim=dim)).largest
+    return SearchCost(
+        dim,
+        cost(_search, searches),
+        cost(lambda setting: _grid(setting, largest), grids),
+        cost(lambda setting: _grid(setting, 2 * dim**2), grids),
+    )
 
 
 @dataclass(frozen=True)
@@ -48,41 +99,20 @@ class _Spent:
     trials: int
     seconds: float
     half_width: float
-    first: int
-
-
-def measure(dim: int, precision: float = 0.05, seeds: int = 3) -> SearchCost:
-    """DDPG's threshold at one d, by search and by grid.
-
-    Args:
-        dim: d.
-        precision: half-width of the interval of log N₅₀ at which both stop.
-        seeds: how many thresholds are measured, each both ways.
-    """
-    settings = [Setting(learner="ddpg", dim=dim, precision=precision, trials=400, seed=seed) for seed in range(seeds)]
-    ways = [[_search(setting) for setting in settings], [_grid(setting) for setting in settings]]
-
-    def means(name: str) -> tuple[float, float]:
-        searched, gridded = (statistics.mean(getattr(spent, name) for spent in way) for way in ways)
-        return searched, gridded
-
-    return SearchCost(dim, means("trials"), means("seconds"), means("half_width"), means("first"))
 
 
 def _search(setting: Setting) -> _Spent:
-    begin, first = time.perf_counter(), 0
+    begin = time.perf_counter()
     search = ThresholdSearch(setting)
     while batches := search.next_round():
         search.record(batches, [run_batch(batch) for batch in batches])
-        if search.enough is None:
-            first = search.spent
     assert search.threshold is not None
-    return _Spent(search.spent, time.perf_counter() - begin, search.threshold.half_width, first)
+    return _Spent(search.spent, time.perf_counter() - begin, search.threshold.half_width)
 
 
-def _grid(setting: Setting) -> _Spent:
+def _grid(setting: Setting, largest: int) -> _Spent:
     sizes, n = [], 1.0
-    while n <= 2 * setting.dim**2:
+    while n <= largest:
         sizes.append(round(n))
         n = max(n * _RATIO, round(n) + 1.0)
     begin = time.perf_counter()
@@ -100,5 +130,5 @@ def _grid(setting: Setting) -> _Spent:
         fit = fit_threshold(Counts.from_cells(cells), test_fit=False)
         if fit.half_width <= setting.precision:
             if first:
-                return _Spent(spent, time.perf_counter() - begin, fit.half_width, first)
+                return _Spent(spent, time.perf_counter() - begin, fit.half_width)
             first = spent

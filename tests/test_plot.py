@@ -6,17 +6,22 @@ import csv
 import json
 import re
 import shutil
+import sqlite3
+import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from scipy.stats import binom
 
 from analysis.cli import main
-from analysis.figures import FORMATS, VENUES, WIDTHS
+from analysis.figures import VENUES, WIDTHS
+from analysis.landscape import landscape
 from analysis.preset import load_preset
 from analysis.results import ExperimentResults
 from analysis.results_figure import caption
 from analysis.saved_run import load_results
-from analysis.setting import ConfigError
+from analysis.setting import ConfigError, Setting
 from analysis.store import StoreError
 
 pytestmark = pytest.mark.usefixtures("unchecked_types")
@@ -42,7 +47,7 @@ def test_a_loaded_run_is_drawn_as_it_was(finished: Path, tmp_path: Path) -> None
     before = contents(finished)
     assert main(["plot", str(finished), "--out", str(tmp_path)]) == 0
     assert contents(finished) == before
-    for kind in FORMATS:
+    for kind in ("pdf", "svg", "png"):
         assert (tmp_path / f"complexity-aaai-column.{kind}").read_bytes() == before[f"complexity.{kind}"]
 
 
@@ -153,3 +158,120 @@ def test_a_directory_that_cannot_be_made_is_said(
     (tmp_path / "file").write_text("", encoding="utf-8")
     assert main(["plot", str(finished), "--out", str(tmp_path / "file" / "sub")]) == 3
     assert "argument --out" in capsys.readouterr().err
+
+
+KINDS = ("complexity", "success-curves", "phase-diagram", "collapse", "ratio-to-theory", "landscape")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_figure_is_the_same_bytes_again_and_has_no_type_3_fonts(
+    kind: str, finished: Path, tmp_path: Path
+) -> None:
+    before = contents(finished)
+    drawn = []
+    for name in ("a", "b"):
+        assert main(["plot", str(finished), "--figure", kind, "--out", str(tmp_path / name)]) == 0
+        drawn.append(contents(tmp_path / name))
+        landscape.cache_clear()
+    assert drawn[0] == drawn[1]
+    assert contents(finished) == before
+    assert sorted(Path(name).suffix for name in drawn[0]) == [".csv", ".pdf", ".png", ".svg", ".txt"]
+    (pdf,) = (data for name, data in drawn[0].items() if name.endswith(".pdf"))
+    text = pdf + b"".join(inflated(pdf))
+    assert b"/Type3" not in text
+    assert b"/Subtype /Type0" in text  # Type 42, as matplotlib embeds it
+    assert load_results(finished).experiment.hash().encode() in text  # provenance
+
+
+def inflated(pdf: bytes) -> list[bytes]:
+    """The compressed streams of a PDF file."""
+    found = []
+    for match in re.finditer(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL):
+        try:
+            found.append(zlib.decompress(match[1].rstrip(b"\r\n")))
+        except zlib.error:
+            continue
+    return found
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+@pytest.mark.parametrize("kind", ["success-curves", "collapse", "phase-diagram"])
+def test_the_cells_are_those_of_the_store(kind: str, finished: Path, tmp_path: Path) -> None:
+    assert main(["plot", str(finished), "--figure", kind, "--format", "svg", "--out", str(tmp_path)]) == 0
+    rows = table(tmp_path / f"{kind}-aaai-column.csv")
+    found = {
+        (row["curve"], int(row["x"]), int(row["num_transitions"])): (int(row["successes"]), int(row["trials"]))
+        for row in rows
+    }
+    with sqlite3.connect(f"file:{finished / 'sweep.sqlite'}?mode=ro", uri=True) as store:
+        counted = store.execute("SELECT COUNT(*), SUM(success) FROM trials").fetchone()
+    assert (sum(trials for _, trials in found.values()), sum(successes for successes, _ in found.values())) == counted
+    for row in rows:
+        # Clopper and Pearson's interval: at its ends each tail has 2.5 %.
+        successes, trials = int(row["successes"]), int(row["trials"])
+        assert float(row["low"]) <= successes / trials <= float(row["high"])
+        if successes:
+            assert binom.sf(successes - 1, trials, float(row["low"])) == pytest.approx(0.025, rel=1e-6)
+
+
+def test_ratios_are_thresholds_over_predictions(finished: Path, tmp_path: Path) -> None:
+    assert main(["plot", str(finished), "--figure", "ratio-to-theory", "--format", "svg", "--out", str(tmp_path)]) == 0
+    ratios = {(row["curve"], float(row["x"])): float(row["value"]) for row in table(next(tmp_path.glob("*.csv")))}
+    expected = {
+        ({"ddpg": "DDPG", "reengage": "ReenGAGE"}[row["learner"]], float(row["dim"])): float(row["n50"])
+        / float(row["predicted"])
+        for row in table(finished / "thresholds.csv")
+        if row["n50"] and row["censored"] != "undetermined"
+    }
+    assert ratios == pytest.approx(expected, rel=1e-5)  # the table has six digits
+
+
+def test_the_landscape_is_zero_at_the_truth_and_typical_far_away() -> None:
+    found = landscape(Setting(dim=4, learner="reengage"), 6)
+    assert found.along[:, 0] == pytest.approx(0.0, abs=1e-20)
+    assert (found.along[0] <= found.along[1]).all()
+    assert (found.along[1] <= found.along[2]).all()
+    assert 0.2 < found.along[1, -1] < 5.0  # of the order of the loss at random parameters
+    assert (found.minima[1:] >= found.minima[:-1]).all()
+    assert found.successes.all()  # six transitions are twice as many as it needs
+    few = landscape(Setting(dim=4), 3)
+    assert not few.successes.any()  # three of seven equations: the loss is 0 at other parameters
+    assert few.minima[-1] < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--figure", "relabelling"], "it is for runs along relabels, and this run's axis is dim"),
+        (["--figure", "noise"], "it is for runs that measure errors"),
+        (["--figure", "complexty"], "complexity"),
+        (["--format", "pgf"], "needs a TeX installation"),
+        (["--usetex"], "needs a TeX installation"),
+    ],
+)
+def test_figures_that_a_run_does_not_have(
+    words: list[str], told: str, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["plot", str(finished), *words, "--out", str(tmp_path / "out")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert told in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_several_runs_are_told_apart(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(finished, other)
+    out = tmp_path / "out"
+    assert main(["plot", str(finished), str(other), "--format", "svg", "--out", str(out)]) == 0
+    assert sorted(path.name for path in out.glob("*.svg")) == [
+        "other-complexity-aaai-column.svg",
+        "run-complexity-aaai-column.svg",
+    ]
+    # One bad run among several: nothing is written.
+    assert main(["plot", str(finished), str(tmp_path / "nowhere"), "--out", str(tmp_path / "none")]) == 2
+    assert not (tmp_path / "none").exists()

@@ -1,63 +1,21 @@
-"""Figures for papers. The only module that imports matplotlib; it never touches global state.
-
-A figure's functions draw on given axes; styles are applied in a context. Text is set with matplotlib's own STIX
-fonts (no TeX installation), embedded as Type 42 in PDF; colours are Okabe & Ito's, and line styles and markers
-carry the meaning as well, for readers who print in grey.
-"""
+"""Measured thresholds (or errors) along an axis, beside what theory says of them."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.mathtext import MathTextParser
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
-from tueplots import figsizes, fontsizes
 
-from analysis.run_directory import write_atomically
+from analysis.figures.style import COLOURS, COOL, LEARNER_STYLES, MARKERS, SHARED, WARM
 
-__all__ = [
-    "FORMATS",
-    "VENUES",
-    "WIDTHS",
-    "Figure",
-    "Mark",
-    "Series",
-    "TheoryLine",
-    "Venue",
-    "check_text",
-    "draw_thresholds",
-    "paper_style",
-    "save_figure",
-    "thresholds_figure",
-]
-
-FORMATS = ("pdf", "svg", "png")
-
-_LEARNER_STYLES: dict[str, dict[str, Any]] = {
-    "ddpg": {"color": "#D55E00", "marker": "o", "markerfacecolor": "#D55E00"},
-    "reengage": {"color": "#0072B2", "marker": "s", "markerfacecolor": "white"},
-}
-"""Where each learner has one curve."""
-
-_WARM = ("#D55E00", "#E69F00", "#CC79A7", "#000000")
-_COOL = ("#0072B2", "#56B4E9", "#009E73", "#000000")
-_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-"""Where a learner has several: Okabe & Ito's colours, all of them where there is one learner, else the warm ones for
-DDPG and the cool ones for learners that match gradients, and markers for readers who print in grey."""
-
-_RESOLUTION = 300
+__all__ = ["Mark", "Series", "TheoryLine", "draw_thresholds", "series_styles", "thresholds_figure"]
 
 _DODGE = 1.07
 """Factor in x between the censored marks of two curves, which may lie on the same point."""
@@ -76,9 +34,6 @@ _WIDE = 1e3
 
 _LONG_LABEL = 16
 """Characters from which a line's name stands in the legend: at the line's end it would take half of the axes."""
-
-_SHARED = "0.35"
-"""Colour of what belongs to several curves."""
 
 _FEW, _LONG = 2, 4
 """At most so many curves, of at least so many points, are named beside their line; others in a legend."""
@@ -140,95 +95,20 @@ class TheoryLine:
     series: str | None = None
 
 
-@dataclass(frozen=True)
-class Venue:
-    """Where a figure is to stand without being scaled.
-
-    Attributes:
-        column: width of a column, in inches; where there is one column only, half of it, for figures side by side.
-        text: width of the text, in inches.
-        fonts: matplotlib's settings of font sizes.
-    """
-
-    column: float
-    text: float
-    fonts: Any
-
-
-def _width(sizes: dict[str, Any]) -> float:
-    return float(sizes["figure.figsize"][0])
-
-
-def _one_column(width: float, fonts: Any) -> Venue:
-    return Venue(width / 2, width, fonts)
-
-
-VENUES: dict[str, Venue] = {
-    "aaai": Venue(_width(figsizes.aaai2024_half()), _width(figsizes.aaai2024_full()), fontsizes.aaai2024()),
-    "icml": Venue(_width(figsizes.icml2024_half()), _width(figsizes.icml2024_full()), fontsizes.icml2024()),
-    "neurips": _one_column(_width(figsizes.neurips2024()), fontsizes.neurips2024()),
-    "iclr": _one_column(_width(figsizes.iclr2024()), fontsizes.iclr2024()),
-    "jmlr": _one_column(_width(figsizes.jmlr2001()), fontsizes.jmlr2001()),
-    "beamer": _one_column(_width(figsizes.beamer_169(rel_width=1.0)), fontsizes.beamer()),
-}
-"""By the name on the command line; sizes of the classes that tueplots knows."""
-
-_RATIOS = {"column": 0.92, "text": 0.55}
-"""Height over width."""
-
-WIDTHS = tuple(_RATIOS)
-"""How wide a figure may be."""
-
-
-@contextmanager
-def paper_style(venue: str = "aaai", width: str = "column") -> Iterator[None]:
-    """Matplotlib settings of a figure in a paper.
-
-    Args:
-        venue: key of ``VENUES``.
-        width: "column" or "text".
-    """
-    place = VENUES[venue]
-    inches = place.column if width == "column" else place.text
-    settings = {
-        **mpl.rcParamsDefault,
-        **place.fonts,
-        "figure.figsize": (inches, _RATIOS[width] * inches),
-        "font.family": "serif",
-        "font.serif": ["STIXGeneral"],
-        "mathtext.fontset": "stix",
-        "pdf.fonttype": 42,
-        "ps.fonttype": 42,
-        "svg.fonttype": "path",
-        "svg.hashsalt": "reengage",
-        "axes.linewidth": 0.6,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "lines.linewidth": 1.1,
-        "lines.markersize": 4,
-        "xtick.major.width": 0.6,
-        "ytick.major.width": 0.6,
-        "savefig.dpi": _RESOLUTION,
-    }
-    settings.pop("backend", None)
-    with mpl.rc_context(settings):
-        yield
-
-
-def _styles(series: Sequence[Series]) -> dict[str, dict[str, Any]]:
+def series_styles(series: Sequence[Series]) -> dict[str, dict[str, Any]]:
     """Colour and marker of each curve, by its label."""
     learners = [one.learner for one in series]
-    if len(set(learners)) == len(learners) and set(learners) <= _LEARNER_STYLES.keys():
-        return {one.label: _LEARNER_STYLES[one.learner] for one in series}
-    used = {_WARM: 0, _COOL: 0, _COLOURS: 0}
+    if len(set(learners)) == len(learners) and set(learners) <= LEARNER_STYLES.keys():
+        return {one.label: LEARNER_STYLES[one.learner] for one in series}
+    used = {WARM: 0, COOL: 0, COLOURS: 0}
     styles: dict[str, dict[str, Any]] = {}
     for number, one in enumerate(series):
-        family = _COLOURS if len(set(learners)) == 1 else _WARM if one.learner == "ddpg" else _COOL
+        family = COLOURS if len(set(learners)) == 1 else WARM if one.learner == "ddpg" else COOL
         colour = family[used[family] % len(family)]
         used[family] += 1
         styles[one.label] = {
             "color": colour,
-            "marker": _MARKERS[number % len(_MARKERS)],
+            "marker": MARKERS[number % len(MARKERS)],
             "markerfacecolor": "white" if number % 2 else colour,
         }
     return styles
@@ -258,7 +138,7 @@ def draw_thresholds(
     Returns:
         ``ax``.
     """
-    styles = _styles(series)
+    styles = series_styles(series)
     places = sorted({mark.x for one in series for mark in one.marks})
     few = len(series) <= _FEW and len(places) >= _LONG and not categories
     ends: dict[str, tuple[float, float, str]] = {}
@@ -270,7 +150,7 @@ def draw_thresholds(
         else:
             # Curves that share a prediction share a grey line.
             shared = any(other is not line and _same_line(line, other) for other in theory)
-            colour = _SHARED if shared else styles[line.series]["color"]
+            colour = SHARED if shared else styles[line.series]["color"]
             style = {"color": colour, "linewidth": 0.9, "linestyle": (0, (4, 2)), "zorder": 2}
         key = tuple((float(x), float(count)) for x, count in zip(line.x, line.counts, strict=True))
         if key in drawn:
@@ -278,7 +158,7 @@ def draw_thresholds(
         drawn.add(key)
         # One formula may stand for several lines, of several colours.
         others = [other for other in theory if other is not line and other.label == line.label]
-        label_colour = _SHARED if others and line.series is not None else style["color"]
+        label_colour = SHARED if others and line.series is not None else style["color"]
         if categories or len(line.x) == 1:
             style |= {"linestyle": "none", "marker": "_", "markersize": 11, "markeredgewidth": 1.0}
         ax.plot(line.x, line.counts, **style)
@@ -302,7 +182,7 @@ def draw_thresholds(
             named=few,
             joined=one.joined and not categories,
         )
-    _set_scales(ax, places, categories)
+    set_scales(ax, places, categories)
     ax.set_xlabel(x_label)
     ax.set_ylabel(y_label)
     if not few:
@@ -325,7 +205,7 @@ def draw_thresholds(
             alignment="left",
         )
     elif heading:
-        ax.set_title(heading, loc="left", fontsize=6.5, color=_SHARED)
+        ax.set_title(heading, loc="left", fontsize=6.5, color=SHARED)
     _label_ends(ax, [(x, y, label, colour) for label, (x, y, colour) in ends.items()])
     return ax
 
@@ -338,20 +218,7 @@ def _same_line(first: TheoryLine, second: TheoryLine) -> bool:
     return same_formula and bool(common) and all(float(one[x]) == float(other[x]) for x in common)
 
 
-def check_text(text: str) -> None:
-    """Whether a text can be drawn.
-
-    Raises:
-        ValueError: one line, if the mathematics in it has a mistake.
-    """
-    try:
-        MathTextParser("agg").parse(text)
-    except ValueError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ValueError(f"it cannot be drawn ({reason.strip()})") from None
-
-
-def _set_scales(ax: Axes, places: Sequence[float], categories: Sequence[str]) -> None:
+def set_scales(ax: Axes, places: Sequence[float], categories: Sequence[str]) -> None:
     ax.set_yscale("log")
     bottom, top = ax.get_ylim()
     if top / bottom > _WIDE:
@@ -479,35 +346,3 @@ def thresholds_figure(
         heading=heading,
     )
     return figure
-
-
-def save_figure(
-    figure: Figure, directory: Path, name: str, about: dict[str, str], formats: Sequence[str] = FORMATS
-) -> list[Path]:
-    """Write a figure; equal figures give equal bytes.
-
-    Args:
-        figure: the figure; call within :func:`paper_style`.
-        directory: made if absent.
-        name: file name without ending.
-        about: provenance, one line each, for the files' metadata.
-        formats: of ``FORMATS``.
-
-    Returns:
-        The paths written.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    text = "; ".join(f"{key}: {value}" for key, value in about.items())
-    metadata: dict[str, dict[str, Any]] = {
-        "pdf": {"Subject": text, "CreationDate": None},
-        "svg": {"Description": text, "Date": None},
-        "png": {"Description": text},
-    }
-    paths = []
-    for kind in formats:
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, metadata=metadata[kind])
-        path = directory / f"{name}.{kind}"
-        write_atomically(path, buffer.getvalue())
-        paths.append(path)
-    return paths
