@@ -160,8 +160,8 @@ def _caption(results: ExperimentResults) -> str:
     return (
         f"Above: the loss of one buffer along {_GEODESICS} random geodesics U exp(tΩ) from the truth, with Ω of"
         f" operator norm 1: medians, and 10 to 90 % shaded. Below: where descents from {_STARTS} random starts end,"
-        " sorted by loss; filled where the policy is a success. Losses are over their mean at random parameters; N is half of"
-        " the threshold, the threshold (the settled integer, or N50 rounded) and twice the threshold. "
+        " sorted by loss; filled where the policy is a success. Losses are over their mean at random parameters; N is"
+        " half of the threshold, the threshold (the settled integer, or N50 rounded) and twice the threshold. "
         + closing_sentences(results.experiment)
     )
 
