@@ -1,0 +1,347 @@
+"""The Python interface: run an experiment, or analyse counts of your own; typed results that become tables.
+
+    from analysis import fit_scaling, fit_thresholds, run_sweep
+
+    results = run_sweep(dims=(2, 4, 8), learners=("ddpg", "reengage"), trials=50)
+    results.to_pandas()                      # a row a threshold
+    results.scaling["DDPG"].best             # the law that fits best
+    results.figure("phase-diagram").savefig("phase.pdf")
+
+    thresholds = fit_thresholds({8: {30: (2, 50), 40: (31, 50), 60: (50, 50)}})
+    thresholds[8].n50
+
+In a notebook results show themselves as a table and a figure. pandas is needed by ``to_pandas`` alone.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from typing_extensions import override
+
+from analysis.counts import Counts
+from analysis.executors import open_executor
+from analysis.experiment import Experiment, compare_learners
+from analysis.figure_kinds import FIGURES
+from analysis.figures import VENUES, WIDTHS, Figure, paper_style
+from analysis.preset import load_preset
+from analysis.report import write_results
+from analysis.results import ExperimentResults
+from analysis.run_directory import RunDirectory
+from analysis.saved_run import load_results
+from analysis.scaling_law import CANDIDATE_LAWS, Law, Scaling
+from analysis.scaling_law import fit_scaling as fit_laws
+from analysis.setting import ConfigError, expected_one_of
+from analysis.store import Store
+from analysis.sweep import run_sweep as finish_plans
+from analysis.tables import count_text, threshold_record
+from analysis.threshold import Threshold, fit_threshold
+from analysis.verdict import Verdict
+
+__all__ = ["SweepResults", "Thresholds", "fit_scaling", "fit_thresholds", "load_run", "run_sweep"]
+
+_COLUMNS = ("dim", "n50", "n50_low", "n50_high", "smallest_n", "settled", "censored", "trials")
+
+
+def _frame(records: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> Any:
+    """A pandas DataFrame.
+
+    Raises:
+        ImportError: if pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError:
+        raise ImportError("to_pandas needs pandas: pip install pandas") from None
+    return pandas.DataFrame(list(records), columns=None if columns is None else list(columns))
+
+
+def _html_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def line(tag: str, cells: Sequence[str]) -> str:
+        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+    return "<table>" + line("th", columns) + "".join(line("td", row) for row in rows) + "</table>"
+
+
+@dataclass(frozen=True)
+class Thresholds(Mapping[int, Threshold]):
+    """Thresholds by dimension: a mapping d -> :class:`analysis.threshold.Threshold`, increasing in d.
+
+    Attributes:
+        counts: what they were estimated from.
+        by_dim: the estimates.
+    """
+
+    counts: Mapping[int, Counts]
+    by_dim: Mapping[int, Threshold]
+
+    @override
+    def __getitem__(self, dim: int) -> Threshold:
+        return self.by_dim[dim]
+
+    @override
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.by_dim)
+
+    @override
+    def __len__(self) -> int:
+        return len(self.by_dim)
+
+    def to_pandas(self) -> Any:
+        """A DataFrame with a row a dimension: d, N₅₀ and the ends of its 95 % interval, the smallest N, trials.
+
+        Raises:
+            ImportError: if pandas is not installed.
+        """
+        records = [{"dim": d, **{name: getattr(t, name) for name in _COLUMNS[1:]}} for d, t in self.items()]
+        return _frame(records, _COLUMNS)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [
+                str(dim),
+                {"left": "≤ ", "right": "≥ "}.get(t.censored, "") + count_text(t.n50),
+                " to ".join("…" if end is None else count_text(end) for end in (t.n50_low, t.n50_high)),
+                "–" if t.smallest_n is None else f"{'' if t.settled else '~'}{t.smallest_n}",
+                str(t.trials),
+            ]
+            for dim, t in self.items()
+        ]
+        return _html_table(("d", "N50", "95 % interval", "smallest N", "trials"), rows)
+
+
+@dataclass(frozen=True)
+class SweepResults:
+    """What a finished experiment found.
+
+    Attributes:
+        results: everything, as the command line's reports use it.
+    """
+
+    results: ExperimentResults
+
+    @property
+    def experiment(self) -> Experiment:
+        """What was measured."""
+        return self.results.experiment
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether it agrees with theory: ``status`` and a ``sentence``."""
+        return self.results.verdict
+
+    @property
+    def thresholds(self) -> dict[str, Thresholds]:
+        """Thresholds by curve (such as "DDPG") and d, for experiments along d.
+
+        Raises:
+            ValueError: if the experiment is along another axis, or measured errors.
+        """
+        if self.experiment.x != "dim" or self.experiment.measure != "threshold":
+            raise ValueError(f"{self.experiment.name} has no thresholds over d; use to_pandas()")
+        found = {}
+        for curve in self.results.curves:
+            rows = {row.point.setting.dim: row for row in curve.points}
+            found[curve.curve.label] = Thresholds(
+                {dim: row.counts for dim, row in rows.items() if row.counts is not None},
+                {dim: row.threshold for dim, row in rows.items() if row.threshold is not None},
+            )
+        return found
+
+    @property
+    def scaling(self) -> dict[str, Scaling]:
+        """The fitted laws by curve; those off the axis of dimensions are left out."""
+        return {curve.curve.label: curve.scaling for curve in self.results.curves if curve.scaling is not None}
+
+    def to_pandas(self) -> Any:
+        """A DataFrame with a row a threshold, with the columns of ``thresholds.csv``.
+
+        Raises:
+            ImportError: if pandas is not installed.
+        """
+        return _frame(
+            [
+                threshold_record(curve.curve, row)
+                for curve in self.results.curves
+                for row in curve.points
+                if row.threshold is not None
+            ]
+        )
+
+    def figure(self, kind: str = "complexity", *, venue: str = "aaai", width: str = "column") -> Figure:
+        """One of the figures of ``reengage plot``, as matplotlib's object.
+
+        Args:
+            kind: key of :data:`analysis.figure_kinds.FIGURES`.
+            venue: key of :data:`analysis.figures.VENUES`.
+            width: "column" or "text".
+
+        Raises:
+            ConfigError: if there is no such figure, venue or width, or this experiment has no such figure.
+        """
+        for name, value, allowed in (("figure", kind, FIGURES), ("venue", venue, VENUES), ("width", width, WIDTHS)):
+            if value not in allowed:
+                raise ConfigError(name, value, expected_one_of(value, allowed))
+        FIGURES[kind].check(self.results, kind)
+        with paper_style(venue, width):
+            return FIGURES[kind].draw(self.results)
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for curve in self.results.curves:
+            for row in curve.points:
+                threshold = row.threshold
+                if threshold is None:
+                    continue
+                predicted = "–" if row.point.predicted is None else count_text(row.point.predicted)
+                smallest = threshold.smallest_n
+                rows.append(
+                    [
+                        curve.curve.label,
+                        str(row.point.x),
+                        {"left": "≤ ", "right": "≥ "}.get(threshold.censored, "") + count_text(threshold.n50),
+                        "–" if smallest is None else f"{'' if threshold.settled else '~'}{smallest}",
+                        predicted,
+                    ]
+                )
+        buffer = io.BytesIO()
+        with paper_style():
+            FIGURES["complexity"].draw(self.results).savefig(buffer, format="svg", metadata={"Date": None})
+        drawn = re.sub(r"^.*?(?=<svg)", "", buffer.getvalue().decode(), flags=re.DOTALL)
+        table = _html_table(("curve", self.experiment.x, "N50", "smallest N", "theory"), rows)
+        return f"{table}{drawn}<p>{html.escape(self.verdict.sentence)}</p>"
+
+
+def run_sweep(
+    experiment: Experiment | str | None = None,
+    *,
+    dims: Sequence[int] = (2, 3, 4, 6, 8, 12, 16),
+    learners: Sequence[str] = ("ddpg", "reengage"),
+    out: str | Path | None = None,
+    executor: Executor | str = "processes",
+    workers: int | None = None,
+    **setting: Any,
+) -> SweepResults:
+    """Measure thresholds and compare them with theory: ``reengage scale`` from Python.
+
+    Args:
+        experiment: what to measure, or the name of a preset or the path of an experiment's TOML file; None compares the
+            learners over the dimensions.
+        dims: d, each at least 2; for ``experiment`` None.
+        learners: keys of :data:`toyenvs.learners.LEARNERS`; likewise.
+        out: run directory, in which finished trials are kept and from which an interrupted run goes on; None keeps
+            nothing.
+        executor: where trials run: "processes", "threads", "serial", "dask://HOST:PORT", or any
+            ``concurrent.futures.Executor`` whose workers compute with one thread each (results do not depend on it).
+        workers: batches of trials under way at a time; None: the cores of this machine.
+        setting: other fields of :class:`analysis.setting.Setting`, such as ``trials`` or ``discount``; the construction
+            may be a class of your own.
+
+    Returns:
+        Thresholds, laws, verdict and figures.
+
+    Raises:
+        ConfigError: if a value cannot be used; nothing was run or written.
+        StoreError: if ``out`` holds another run.
+        TrialError: if trials failed; what was finished is kept in ``out``.
+
+    Source: the searches are those of :mod:`analysis.search`, the estimates of :mod:`analysis.threshold`.
+    """
+    if experiment is None:
+        experiment = compare_learners(tuple(dims), tuple(learners), **setting)
+    elif isinstance(experiment, str):
+        experiment = load_preset(Path(experiment) if experiment.endswith(".toml") else experiment, overrides=setting)
+    elif setting:
+        raise ConfigError(next(iter(setting)), setting[next(iter(setting))], "the experiment says that already")
+    with ExitStack() as stack:
+        if isinstance(executor, str):
+            pool, count = stack.enter_context(open_executor(executor, workers))
+        else:
+            pool, count = executor, workers or 2
+        directory = None if out is None else RunDirectory(Path(out), experiment)
+        if directory is None:
+            scratch = stack.enter_context(tempfile.TemporaryDirectory())
+            store = stack.enter_context(Store(Path(scratch) / "sweep.sqlite", experiment.resolved()))
+        else:
+            store = stack.enter_context(directory.open(count, executor if isinstance(executor, str) else "own"))
+        plans = finish_plans(experiment, store, pool, count)
+        results = ExperimentResults.from_plans(experiment, plans, store.outcomes(), store.starts())
+    if directory is not None:
+        write_results(results, directory)
+        directory.finish_session()
+    return SweepResults(results)
+
+
+def load_run(run: str | Path) -> SweepResults:
+    """The results of a finished run directory; nothing is measured, and nothing written.
+
+    Args:
+        run: the directory, as ``reengage scale`` or :func:`run_sweep` left it.
+
+    Raises:
+        ConfigError: if there is no run, it has not ended, or another version's engine made it.
+        StoreError: if its store is damaged.
+    """
+    return SweepResults(load_results(Path(run)))
+
+
+def fit_thresholds(counts: Mapping[int, Counts | Mapping[int, tuple[int, int]]], *, level: float = 0.95) -> Thresholds:
+    """Estimate N₅₀ at every dimension from counts of any experiment of yours.
+
+    Args:
+        counts: d -> counts, or d -> {N: (successes, trials)}.
+        level: confidence level of the intervals, in (0, 1).
+
+    Returns:
+        Thresholds by d. Counts that never cross 1/2 give bounds (``censored``), not errors.
+
+    Raises:
+        ValueError: if counts are impossible or empty, or the level is not in (0, 1).
+
+    Source: profile likelihood and Firth's estimate, :mod:`analysis.threshold`.
+    """
+    made = {dim: _as_counts(dim, counts[dim]) for dim in sorted(counts)}
+    return Thresholds(made, {dim: fit_threshold(one, level) for dim, one in made.items()})
+
+
+def _as_counts(dim: int, given: Counts | Mapping[int, tuple[int, int]]) -> Counts:
+    if isinstance(given, Counts):
+        return given
+    try:
+        return Counts.from_cells(given)
+    except (TypeError, ValueError, IndexError) as error:
+        raise ValueError(f"counts at d = {dim}: {error}") from None
+
+
+def fit_scaling(
+    counts: Thresholds | Mapping[int, Counts | Mapping[int, tuple[int, int]]],
+    *,
+    laws: Sequence[Law] = CANDIDATE_LAWS,
+    level: float = 0.95,
+) -> Scaling:
+    """Fit laws of growth to the counts of one learner, and a power law beside them.
+
+    Args:
+        counts: of :func:`fit_thresholds`, or what that takes. The laws are fitted to the counts, not to the estimates.
+        laws: candidates, with distinct names; d − 1, d, D + 1 and d² if none are given.
+        level: confidence level of the intervals, in (0, 1).
+
+    Returns:
+        The fits with their weights; with a ``reason`` and no fit if fewer than three dimensions have a threshold.
+
+    Raises:
+        ValueError: if counts are impossible, a dimension is below 2, the level is not in (0, 1), or laws share a name.
+
+    Source: :mod:`analysis.scaling_law`.
+    """
+    given = counts.counts if isinstance(counts, Thresholds) else counts
+    return fit_laws({dim: _as_counts(dim, given[dim]) for dim in sorted(given)}, laws, level)

@@ -1,0 +1,180 @@
+"""The Python interface: the same results as the command's, as typed objects, tables and figures."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import typing
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pandas
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+import analysis
+from analysis import SweepResults, Thresholds, api, fit_scaling, fit_thresholds, load_run, run_sweep
+from analysis.cli import main
+from analysis.counts import Counts
+from analysis.setting import ConfigError
+from analysis.threshold import fit_threshold
+from toyenvs.constructions import GradientFeedback
+
+pytestmark = pytest.mark.usefixtures("unchecked_types")
+
+CELLS = {
+    4: {2: (0, 40), 4: (9, 40), 8: (37, 40)},
+    8: {10: (1, 40), 20: (14, 40), 40: (39, 40)},
+    16: {50: (2, 40), 90: (19, 40), 160: (38, 40)},
+}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[SweepResults, Path]:
+    """A small run in a directory."""
+    out = tmp_path_factory.mktemp("api") / "run"
+    return run_sweep(dims=(2, 3, 4), trials=10, learners=("reengage",), executor="serial", out=out), out
+
+
+def test_the_command_finds_the_same(found: tuple[SweepResults, Path], tmp_path: Path) -> None:
+    words = ["--dims", "2,3,4", "--learners", "reengage", "--trials", "10", "--executor", "serial", "--quiet"]
+    assert main(["scale", *words, "--out", str(tmp_path / "run")]) == 0
+    for name in ("thresholds.csv", "scaling.csv", "summary.json"):
+        assert (tmp_path / "run" / name).read_bytes() == (found[1] / name).read_bytes()
+
+
+def test_results_are_tables(found: tuple[SweepResults, Path]) -> None:
+    results, out = found
+    frame = results.to_pandas()
+    written = pandas.read_csv(out / "thresholds.csv", keep_default_na=False, na_values=[""])
+    assert list(frame.columns) == list(written.columns)
+    assert frame["smallest_n"].tolist() == written["smallest_n"].tolist() == [1, 2, 3]
+    assert frame["predicted"].tolist() == [1, 2, 3]
+    thresholds = results.thresholds["ReenGAGE"]
+    assert list(thresholds) == [2, 3, 4]
+    assert thresholds.to_pandas()["n50"].tolist() == [thresholds[dim].n50 for dim in (2, 3, 4)]
+    assert results.scaling["ReenGAGE"].reason == fit_scaling(thresholds).reason
+    assert results.verdict.status in ("agrees", "undecided")
+
+
+def test_a_run_is_read_again(found: tuple[SweepResults, Path]) -> None:
+    results, out = found
+    assert load_run(str(out)).thresholds == results.thresholds
+
+
+def test_notebooks_show_tables_and_the_figure(found: tuple[SweepResults, Path]) -> None:
+    results, _ = found
+    shown = results._repr_html_()
+    assert shown.count("<table>") == shown.count("<svg") == 1
+    assert "ReenGAGE" in shown
+    assert "<script" not in shown
+    assert results.thresholds["ReenGAGE"]._repr_html_().count("<tr>") == 4
+
+
+def test_figures_are_matplotlibs(found: tuple[SweepResults, Path]) -> None:
+    results, _ = found
+    assert isinstance(results.figure("success-curves", venue="neurips", width="text"), Figure)
+    for words, argument in (({"kind": "pie"}, "figure"), ({"venue": "x"}, "venue"), ({"width": "x"}, "width")):
+        with pytest.raises(ConfigError) as caught:
+            results.figure(**words)
+        assert caught.value.argument == argument
+    with pytest.raises(ConfigError, match="it is for runs along relabels"):
+        results.figure("relabelling")
+
+
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def test_any_executor_and_no_directory(found: tuple[SweepResults, Path]) -> None:
+    with ThreadPoolExecutor(2, initializer=one_thread) as pool:
+        results = run_sweep(dims=(2, 3, 4), trials=10, learners=("reengage",), executor=pool)
+    assert results.thresholds == found[0].thresholds
+
+
+def test_a_construction_of_ones_own() -> None:
+    class Mine(GradientFeedback):
+        name = "mine"
+
+    results = run_sweep(dims=(2, 3), learners=("reengage",), trials=5, construction=Mine, executor="serial")
+    assert [row.point.predicted for row in results.results.curves[0].points] == [1, 2]
+    assert results.thresholds["ReenGAGE"][3].smallest_n == 2
+
+
+def test_counts_of_any_origin() -> None:
+    thresholds = fit_thresholds(CELLS)
+    for dim, cells in CELLS.items():
+        assert thresholds[dim] == fit_threshold(Counts.from_cells(cells))
+    scaling = fit_scaling(thresholds)
+    assert scaling == fit_scaling(CELLS)
+    assert scaling.best in ("D+1", "d^2")
+    assert len(thresholds) == 3
+    with pytest.raises(KeyError):
+        thresholds[5]
+    with pytest.raises(ValueError, match=r"counts at d = 4: 9 successes of 3 trials at N = 2"):
+        fit_thresholds({4: {2: (9, 3)}})
+    with pytest.raises(ValueError, match="counts at d = 4: counts are empty"):
+        fit_thresholds({4: {}})
+    assert fit_scaling({4: CELLS[4]}).reason.startswith("a law needs a threshold at three dimensions")
+
+
+def test_what_cannot_be_run_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    for words, argument in (
+        ({"dims": (1,)}, "dims"),
+        ({"learners": ("sarsa",)}, "learners"),
+        ({"experiment": "relabeling"}, "preset"),
+        ({"executor": "cluster"}, "executor"),
+        ({"construction": "nowhere.py:X"}, "construction"),
+        ({"trials": 0}, "trials"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            run_sweep(out=out, **words)  # type: ignore[arg-type]
+        assert caught.value.argument == argument
+        assert not out.exists()
+
+
+def test_pandas_is_asked_for_only_where_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match="pip install pandas"):
+        fit_thresholds(CELLS).to_pandas()
+
+
+# --- what the interface says of itself ---------------------------------------------------------------------
+
+PUBLIC: list[tuple[str, Callable[..., Any]]] = [
+    *((name, getattr(analysis, name)) for name in analysis.__all__ if inspect.isfunction(getattr(analysis, name))),
+    *(
+        (f"{owner.__name__}.{name}", member)
+        for owner in (SweepResults, Thresholds)
+        for name, member in vars(owner).items()
+        if inspect.isfunction(member) and not name.startswith("_")
+    ),
+]
+
+
+def test_the_interface_is_what_it_says() -> None:
+    assert set(analysis.__all__) == set(api.__all__)
+    assert set(analysis.__all__) <= set(dir(analysis))
+    with pytest.raises(AttributeError, match="no attribute 'run_sweeps'"):
+        analysis.run_sweeps  # type: ignore[attr-defined] # noqa: B018
+
+
+@pytest.mark.parametrize(("name", "function"), PUBLIC, ids=lambda value: value if isinstance(value, str) else "")
+def test_every_public_function_is_typed_and_documented(name: str, function: Callable[..., Any]) -> None:
+    hints = typing.get_type_hints(function)
+    signature = inspect.signature(function)
+    text = inspect.getdoc(function) or ""
+    assert "return" in hints
+    arguments = [parameter for parameter in signature.parameters if parameter != "self"]
+    assert set(arguments) <= set(hints)
+    for argument in arguments:
+        assert re.search(rf"^\s+{argument}: \S", text, re.MULTILINE), f"{name} does not say what {argument} is"
+    assert "Raises:" in text
+    if name in ("run_sweep", "fit_thresholds", "fit_scaling"):
+        assert "Source: " in text
+        assert re.search(r"at least|in \(0, 1\)", text)  # a range
