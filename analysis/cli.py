@@ -32,6 +32,7 @@ COMMANDS = {
     "scale": ("analysis.cli_scale", "measure thresholds over d and compare them with theory"),
     "merge": ("analysis.cli_merge", "join runs of the same settings, such as the jobs of an array, into one"),
     "plot": ("analysis.cli_plot", "draw a finished run's figure at a venue's size"),
+    "report": ("analysis.cli_report", "write a finished run as one HTML file, and as a LaTeX bundle"),
     "new-construction": ("analysis.cli_new_construction", "write a construction of your own to start from"),
     "check": ("analysis.cli_check", "prove, certify or refute every step of the argument"),
 }

@@ -96,7 +96,7 @@ def _name(results: ExperimentResults, row: PointResult) -> str:
 
 def _success_curves(results: ExperimentResults, curve: CurveResults, collapsed: bool) -> list[SuccessCurve]:
     found = []
-    for row in curve.points:
+    for place, row in enumerate(curve.points):
         counts, threshold = row.counts, row.threshold
         unit = _scaled_to(row) if collapsed else 1.0
         if counts is None or threshold is None or unit is None:
@@ -118,6 +118,7 @@ def _success_curves(results: ExperimentResults, curve: CurveResults, collapsed: 
                 [interval.high for interval in intervals],
                 (fit_x / unit).tolist(),
                 fit.tolist(),
+                gid=f"cells-{results.curves.index(curve)}-{place}",
             )
         )
     return found

@@ -71,6 +71,26 @@ def _kinds(result: ClaimResult) -> str:
     return ", ".join(dict.fromkeys(piece.kind.value for piece in result.evidence))
 
 
+def claim_rows(results: Sequence[ClaimResult]) -> list[tuple[str, list[dict[str, str]]]]:
+    """The ledger as text, section by section: a title, and id, statement, verdict, scope and evidence of each claim."""
+    return [
+        (
+            title,
+            [
+                {
+                    "id": result.claim.id,
+                    "statement": result.claim.statement,
+                    "verdict": _verdict(result),
+                    "scope": result.scope,
+                    "evidence": "; ".join(f"{piece.kind.value}: {piece.method}" for piece in result.evidence),
+                }
+                for result in group
+            ],
+        )
+        for title, group in _by_section(results)
+    ]
+
+
 def ledger_table(results: Sequence[ClaimResult], width: int) -> Group:
     """The ledger for the terminal: a table for each section, or, where it is narrow, a paragraph for each claim.
 

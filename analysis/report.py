@@ -25,7 +25,7 @@ from analysis.tables import (
 )
 from analysis.verdict import PointResult
 
-__all__ = ["print_report", "summary", "write_results"]
+__all__ = ["growth_lines", "print_report", "summary", "write_results"]
 
 
 def summary(results: ExperimentResults) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def print_report(results: ExperimentResults, written: Sequence[Path], console: C
         console.print(f"success: regret ≤ {epsilon:g} at every goal", highlight=False)
     for curve in results.curves:
         console.print(terminal_table(curve, experiment.x), highlight=False)
-        for line in _growth_lines(curve):
+        for line in growth_lines(curve):
             console.print(line, highlight=False)
         _print_lack_of_fit(curve, console)
         wrong = curve.wrong_component
@@ -146,7 +146,8 @@ def print_report(results: ExperimentResults, written: Sequence[Path], console: C
         console.print(f"  {path}", highlight=False, soft_wrap=True)
 
 
-def _growth_lines(results: CurveResults) -> list[str]:
+def growth_lines(results: CurveResults) -> list[str]:
+    """What is fitted to a curve's growth, in sentences; none off the axis of dimensions."""
     label, scaling, joint = results.curve.label, results.scaling, results.joint
     if scaling is None:
         return []

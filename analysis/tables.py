@@ -277,52 +277,58 @@ def terminal_table(results: CurveResults, x: str) -> Table:
         title_justify="left",
         title_style="bold",
     )
-    table.add_column(_AXES.get(x, x), justify="right", no_wrap=True)
-    if results.points[0].errors:
-        _error_rows(table, results)
-    else:
-        _threshold_rows(table, results)
+    columns, rows = table_cells(results, x)
+    for column in columns:
+        table.add_column(column, justify="left" if column == _ENDED else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
-def _threshold_rows(table: Table, results: CurveResults) -> None:
+_ENDED = "ended by"
+
+
+def table_cells(results: CurveResults, x: str) -> tuple[list[str], list[list[str]]]:
+    """The columns and rows of a curve's table, as text: a row a threshold, or an error at one N."""
+    head = _AXES.get(x, x)
+    if results.points[0].errors:
+        columns = [head, "N", "N·E‖Û−U‖²  [95 %]", "theory", "ratio", "trials"]
+        return columns, [cells for row in results.points for cells in _error_rows(row)]
     restarted = results.curve.method == "minimiser"
-    for heading in ("N50  [95 %]", "N90", "min N", "theory", "ratio", "trials"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    if restarted:
-        table.add_column("starts", justify="right", no_wrap=True)
-    table.add_column("ended by", no_wrap=True)
-    for row in results.points:
-        threshold = row.threshold
-        assert threshold is not None
-        table.add_row(
+    starts = ["starts"] if restarted else []
+    columns = [head, "N50  [95 %]", "N90", "min N", "theory", "ratio", "trials", *starts, _ENDED]
+    return columns, [_threshold_row(row, restarted) for row in results.points]
+
+
+def _threshold_row(row: PointResult, restarted: bool) -> list[str]:
+    threshold = row.threshold
+    assert threshold is not None
+    return [
+        str(row.point.x),
+        _interval(row),
+        _or_dash(threshold.n90, count_text),
+        _smallest(row),
+        _or_dash(row.point.predicted, "{:g}".format),
+        _or_dash(row.ratio, "{:.2f}".format),
+        str(threshold.trials),
+        *([f"{row.mean_starts:.0f}"] if restarted else []),
+        row.stopped,
+    ]
+
+
+def _error_rows(row: PointResult) -> list[list[str]]:
+    predicted = row.point.predicted
+    return [
+        [
             str(row.point.x),
-            _interval(row),
-            _or_dash(threshold.n90, count_text),
-            _smallest(row),
-            _or_dash(row.point.predicted, "{:g}".format),
-            _or_dash(row.ratio, "{:.2f}".format),
-            str(threshold.trials),
-            *([f"{row.mean_starts:.0f}"] if restarted else []),
-            row.stopped,
-        )
-
-
-def _error_rows(table: Table, results: CurveResults) -> None:
-    for heading in ("N", "N·E‖Û−U‖²  [95 %]", "theory", "ratio", "trials"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in results.points:
-        predicted = row.point.predicted
-        for error in row.errors:
-            n = error.num_transitions
-            table.add_row(
-                str(row.point.x),
-                str(n),
-                "{}  [{}, {}]".format(*_scaled_texts(error)),
-                _or_dash(predicted, "{:.4g}".format),
-                _or_dash(_times(n, error.mean, predicted), "{:.2f}".format),
-                str(error.trials) + (f" ({error.failed} failed)" if error.failed else ""),
-            )
+            str(error.num_transitions),
+            "{}  [{}, {}]".format(*_scaled_texts(error)),
+            _or_dash(predicted, "{:.4g}".format),
+            _or_dash(_times(error.num_transitions, error.mean, predicted), "{:.2f}".format),
+            str(error.trials) + (f" ({error.failed} failed)" if error.failed else ""),
+        ]
+        for error in row.errors
+    ]
 
 
 def _times(num_transitions: int, error: float | None, predicted: float | None) -> float | None:

@@ -78,7 +78,8 @@ def draw_phase_diagram(
                 cmap=_COLOURS,
                 norm=norm,
                 rasterized=False,
-                linewidth=0,
+                edgecolor="face",
+                linewidth=0.2,  # no hairlines between neighbours where they are drawn one by one
                 zorder=1,
             )
         ax.scatter(

@@ -27,6 +27,7 @@ class SuccessCurve:
         high: upper ends.
         fit_x: where the fitted curve is drawn; empty for none.
         fit: its probabilities.
+        gid: the id of its marks in an SVG.
     """
 
     label: str
@@ -36,6 +37,7 @@ class SuccessCurve:
     high: Sequence[float]
     fit_x: Sequence[float] = ()
     fit: Sequence[float] = ()
+    gid: str = ""
 
 
 def draw_success(
@@ -58,7 +60,7 @@ def draw_success(
         # From 0.25 on: the lightest shades are not seen on white.
         colour = shades(0.25 + 0.75 * number / max(1, len(curves) - 1))
         ax.plot(curve.fit_x, curve.fit, color=colour, linewidth=0.9, zorder=2)
-        ax.errorbar(
+        drawn = ax.errorbar(
             curve.x,
             curve.fractions,
             yerr=[
@@ -75,6 +77,8 @@ def draw_success(
             label=curve.label,
             zorder=3,
         )
+        if curve.gid and drawn[0] is not None:
+            drawn[0].set_gid(curve.gid)
     ax.axhline(0.5, color=SHARED, linewidth=0.5, linestyle=(0, (1, 1.5)), zorder=1)
     ax.set_xscale("log")
     low, high = ax.get_xlim()
@@ -103,5 +107,6 @@ def success_figure(panels: Sequence[tuple[str, Sequence[SuccessCurve]]], *, x_la
     width, height = figure.get_size_inches()
     figure.set_size_inches(width, height * (0.45 + 0.55 * len(panels)))
     for place, (title, curves) in enumerate(panels, start=1):
-        draw_success(figure.add_subplot(len(panels), 1, place), curves, x_label=x_label, title=title)
+        ax = figure.add_subplot(len(panels), 1, place)
+        draw_success(ax, curves, x_label=x_label, title=title)
     return figure

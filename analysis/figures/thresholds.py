@@ -181,6 +181,7 @@ def draw_thresholds(
             offset=_ASIDE * middle if categories and len(series) > 1 else 0.0,
             named=few,
             joined=one.joined and not categories,
+            gid=f"marks-{number}",
         )
     set_scales(ax, places, categories)
     ax.set_xlabel(x_label)
@@ -249,16 +250,18 @@ def _draw_series(
     offset: float,
     named: bool,
     joined: bool,
+    gid: str = "",
 ) -> None:
     """Marks, intervals, settled integers and perhaps the name.
 
-    ``shift`` moves censored marks apart in x, ``nudge`` the others, both as factors; ``offset`` moves all.
+    ``shift`` moves censored marks apart in x, ``nudge`` the others, both as factors; ``offset`` moves all;
+    ``gid`` names the estimates in an SVG.
     """
     exact = [mark for mark in series.marks if not mark.censored]
     below = [mark.value - (mark.low if mark.low is not None else mark.value) for mark in exact]
     above = [(mark.high if mark.high is not None else mark.value) - mark.value for mark in exact]
     # Where the settled integer is known, an estimate inside the gap below it may lie outside a one-sided interval.
-    ax.errorbar(
+    drawn = ax.errorbar(
         [mark.x * nudge + offset for mark in exact],
         [mark.value for mark in exact],
         yerr=[[max(0.0, part) for part in below], [max(0.0, part) for part in above]],
@@ -271,6 +274,8 @@ def _draw_series(
         label=series.label,
         **style,
     )
+    if gid and drawn[0] is not None:
+        drawn[0].set_gid(gid)
     settled = [(mark.x, mark.smallest_n) for mark in series.marks if mark.smallest_n is not None]
     ax.plot(
         [x * nudge + offset for x, _ in settled],
