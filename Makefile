@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: scale test test-slow test-faults bench mutants lint clean
+.PHONY: scale test test-slow test-faults bench docs mutants lint clean
 
 scale: $(STAMP)
 	$(BIN)/reengage scale --out runs/main
@@ -22,6 +22,11 @@ test-faults: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	$(BIN)/python -m benchmarks
+
+# The documentation as pages, in site/ (its blocks are run by `make test`).
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	$(BIN)/python -m mkdocs build --strict --quiet
 
 # The formulas changed in one place at a time: which claim notices which change (about half an hour on two cores).
 mutants: $(STAMP)

@@ -14,7 +14,7 @@ import importlib
 import importlib.metadata
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import NoReturn
 
@@ -25,7 +25,7 @@ from analysis.exit_codes import EXIT_INTERRUPTED, EXIT_USAGE, complain, one_line
 from analysis.setting import ConfigError
 from analysis.store import StoreError
 
-__all__ = ["COMMANDS", "main", "make_parser"]
+__all__ = ["COMMANDS", "complete_parser", "main", "make_parser"]
 
 
 COMMANDS = {
@@ -34,6 +34,7 @@ COMMANDS = {
     "plot": ("analysis.cli_plot", "draw a finished run's figure at a venue's size"),
     "report": ("analysis.cli_report", "write a finished run as one HTML file, and as a LaTeX bundle"),
     "new-construction": ("analysis.cli_new_construction", "write a construction of your own to start from"),
+    "completion": ("analysis.cli_completion", "print a shell's completion script"),
     "check": ("analysis.cli_check", "prove, certify or refute every step of the argument"),
 }
 """Name -> (module, summary). Only the module of the command that is called is imported: each takes its time."""
@@ -62,8 +63,17 @@ class _Parser(argparse.ArgumentParser):
         self.error(f"unrecognized argument: {word}" + (f"; did you mean {close[0]}?" if close else ""))
 
 
+def complete_parser() -> argparse.ArgumentParser:
+    """The parser with the options of every command."""
+    return _parser(COMMANDS)
+
+
 def make_parser(called: str | None) -> _Parser:
     """The parser, complete for the command that is called."""
+    return _parser({called} if called is not None else ())
+
+
+def _parser(called: Collection[str]) -> _Parser:
     parser = _Parser(
         prog="reengage",
         description="How many transitions does a goal-conditioned learner need, and why?",
@@ -73,7 +83,7 @@ def make_parser(called: str | None) -> _Parser:
     parser.add_argument("--version", action="version", version=f"reengage-lab {version}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (path, summary) in COMMANDS.items():
-        if name != called:
+        if name not in called:
             commands.add_parser(name, help=summary)
             continue
         module = importlib.import_module(path)

@@ -35,6 +35,9 @@ __all__ = ["CountsByRank", "count_by_rank", "polynomial_in_d"]
 _CANDIDATES = 32
 """Actions and goals among which one is sought at which all square roots exist: for two of them a quarter does."""
 
+_ATTEMPTS = 50
+"""Draws of that many candidates for three parameters at once: an eighth of all goals will do if there is one root."""
+
 _DISCOUNT = sympy.Rational(7, 10)
 """γ where it is not 0; like every number at a generic point it could be another one."""
 
@@ -110,16 +113,19 @@ class _Process:
     def is_affine(self) -> bool:
         """Whether the error of the next transition is affine along a line: its second differences vanish."""
         state, action, following, _ = self.next_transition()
-        goals = self._draw(_CANDIDATES, self.construction.goal_dim)
         weights = self._rng.integers(1, 1000, len(self.tangents))
         step = np.einsum("bij,b->ij", self.tangents, weights) % PRIME
-        second = _ZERO
-        with failures() as failed:
-            for place, weight in ((1, 1), (0, -2), (-1, 1)):
-                param = Jet(self.true_param.value + place * step)
-                second = second + weight * self.error(param, state, action, following, goals)
-        judged = ~_any(failed)
-        return bool(judged.any()) and not np.broadcast_to(second.value, judged.shape)[judged].any()
+        for _ in range(_ATTEMPTS):
+            goals = self._draw(_CANDIDATES, self.construction.goal_dim)
+            second = _ZERO
+            with failures() as failed:
+                for place, weight in ((1, 1), (0, -2), (-1, 1)):
+                    param = Jet(self.true_param.value + place * step)
+                    second = second + weight * self.error(param, state, action, following, goals)
+            judged = ~_any(failed)
+            if judged.any():
+                return not bool(np.broadcast_to(second.value, judged.shape)[judged].any())
+        raise ArithmeticError(f"{self.construction.name}: no line along which its square roots exist modulo {PRIME}")
 
 
 def _any(failed: list[np.ndarray]) -> np.ndarray:

@@ -57,6 +57,8 @@ def test_every_command_is_one(command: list[str]) -> None:
         assert parsed.runs
         assert parsed.out
         return
+    if parsed.command in ("report", "new-construction", "completion"):
+        return  # that they parse is what can be said without a run
     if parsed.command == "plot":
         assert parsed.venue in VENUES
         assert parsed.width in WIDTHS
