@@ -102,7 +102,8 @@ killed worker, a full disk and a power cut, too; a store that something else has
 saves what is whole. The results are the same bytes on any executor with any number of workers.
 
 files in the run directory:
-  thresholds.csv scaling.csv summary.json table.tex     results (errors.csv where errors are measured)
+  thresholds.csv scaling.csv summary.json               results (errors.csv where errors are measured)
+  table.tex table.md                                    the same as tables, for LaTeX and Markdown
   figures/*.pdf *.svg *.png                             the figure
   sweep.sqlite config.json provenance.json              every trial, the settings, versions and machine
 """

@@ -22,7 +22,7 @@ _DOCUMENT = r"""\documentclass[10pt]{article}
 \usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
 \usepackage[margin=2.5cm]{geometry}
-\usepackage{amsmath,booktabs,graphicx}
+\usepackage{amsmath,booktabs,graphicx,siunitx}
 \title{%s}
 \date{}
 \input{caption}

@@ -18,6 +18,7 @@ from analysis.tables import (
     errors_csv,
     latex_table,
     law_record,
+    markdown_table,
     scaling_csv,
     terminal_table,
     threshold_record,
@@ -108,6 +109,7 @@ def write_results(results: ExperimentResults, directory: RunDirectory) -> list[P
         **({"errors.csv": errors_csv(results)} if errors else {"thresholds.csv": thresholds_csv(results)}),
         **({"scaling.csv": scaling_csv(results)} if experiment.x == "dim" and not errors else {}),
         "table.tex": latex_table(results),
+        "table.md": markdown_table(results),
         "summary.json": to_json(summary(results)),
     }
     paths = []

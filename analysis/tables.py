@@ -16,6 +16,7 @@ from analysis.fixed_sizes import ErrorEstimate
 from analysis.latex import as_latex
 from analysis.results import CurveResults, ExperimentResults
 from analysis.scaling_law import LawFit
+from analysis.threshold import Threshold
 from analysis.verdict import PointResult
 
 __all__ = ["errors_csv", "latex_table", "scaling_csv", "terminal_table", "threshold_record", "thresholds_csv"]
@@ -356,7 +357,7 @@ def latex_table(results: ExperimentResults) -> str:
         else ["$N_{50}$", "95\\,\\%", "$N_{\\min}$", "theory"]
     )
     lines = [
-        "% needs \\usepackage{booktabs}",
+        "% needs \\usepackage{booktabs,siunitx}; in parentheses: the longer half of the 95 % interval, in last digits",
         f"\\begin{{tabular}}{{r{'rrrr' * groups}}}",
         "\\toprule",
         " & ".join(["", *names]) + " \\\\",
@@ -384,10 +385,32 @@ def _latex_cells(row: PointResult) -> list[str]:
     assert threshold is not None
     sign = {"left": "\\le ", "right": "\\ge "}.get(threshold.censored, "")
     low, high = ("" if end is None else count_text(end) for end in (threshold.n50_low, threshold.n50_high))
+    shown = count_text(threshold.n50)
     about = "" if threshold.settled else r"{\sim}"  # N₅₀ rounded up, not settled by trials
     return [
-        "--" if threshold.censored == "undetermined" else f"${sign}{count_text(threshold.n50)}$",
+        "--" if threshold.censored == "undetermined" else _latex_n50(threshold) if not sign else f"${sign}{shown}$",
         f"[{low or '--'}, {high or '--'}]" if low or high else "--",
         "--" if threshold.smallest_n is None else f"${about}{threshold.smallest_n}$",
         theory,
     ]
+
+
+def _latex_n50(threshold: Threshold) -> str:
+    r"""``\num{36.2(15)}``, as siunitx reads it; without the parentheses where a side of the interval is open."""
+    shown = count_text(threshold.n50)
+    if threshold.n50_low is None or threshold.n50_high is None:
+        return f"\\num{{{shown}}}"
+    digits = len(shown.partition(".")[2])
+    longer = max(threshold.n50 - threshold.n50_low, threshold.n50_high - threshold.n50)
+    return f"\\num{{{shown}({max(1, math.ceil(longer * 10**digits - 1e-6))})}}"
+
+
+def markdown_table(results: ExperimentResults) -> str:
+    """Every curve's table in Markdown, under its name."""
+    parts = []
+    for curve in results.curves:
+        columns, rows = table_cells(curve, results.experiment.x)
+        lines = [columns, ["---:"] * len(columns), *rows]
+        text = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+        parts.append(f"**{curve.curve.heading}**\n\n{text}\n")
+    return "\n".join(parts)

@@ -14,7 +14,7 @@ from typing import NoReturn
 import pytest
 
 from analysis import cli_scale, command
-from analysis.cli import main, make_parser
+from analysis.cli import COMMANDS, main, make_parser
 from analysis.cli_scale import make_experiment
 from analysis.preset import load_preset
 from analysis.setting import Setting
@@ -161,7 +161,7 @@ def test_a_run_and_what_it_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "Verdict: " in printed
     for name in (
         *("sweep.sqlite", "config.json", "provenance.json", "thresholds.csv", "scaling.csv", "summary.json"),
-        *("table.tex", "figures/complexity.pdf", "figures/complexity.svg", "figures/complexity.png"),
+        *("table.tex", "table.md", "figures/complexity.pdf", "figures/complexity.svg", "figures/complexity.png"),
     ):
         assert (out / name).stat().st_size > 0, name
     header = (out / "thresholds.csv").read_text().splitlines()[0]
@@ -290,7 +290,16 @@ def test_errors_in_place_of_thresholds(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["scale", str(tmp_path / "noisy.toml"), "--workers", "1", "--out", str(out), "--strict"]) == 1
     assert "The data do not decide" in capsys.readouterr().out  # twelve trials know no error to 5 %
     assert {path.name for path in out.iterdir()} == {
-        *("sweep.sqlite", "config.json", "provenance.json", "errors.csv", "summary.json", "table.tex", "figures"),
+        *(
+            "sweep.sqlite",
+            "config.json",
+            "provenance.json",
+            "errors.csv",
+            "summary.json",
+            "table.tex",
+            "table.md",
+            "figures",
+        ),
     }
     assert {path.name for path in (out / "figures").iterdir()} == {"noisy.pdf", "noisy.svg", "noisy.png"}
     data = json.loads((out / "summary.json").read_text())["curves"]["images"]
@@ -336,3 +345,29 @@ def test_errors_of_single_trials_have_no_interval_and_are_written_all_the_same(
     (error,) = data["curves"]["one"]["errors"][0]["by_num_transitions"].values()
     assert error["mean"] > 0
     assert (error["low"], error["high"]) == (None, None)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_every_command_has_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([name, "--help"])
+    assert stop.value.code == 0
+    shown = capsys.readouterr().out
+    assert "examples:" in shown
+    assert f"  reengage {name}" in shown
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_completion_knows_every_command_and_its_options(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    for word in (*COMMANDS, "construction", "venue", "no-claims"):
+        assert word in script
+    if shell == "bash":
+        done = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_completion_of_another_shell(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", "fish"]) == 2
+    assert "argument SHELL" in capsys.readouterr().err

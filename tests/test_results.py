@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -20,7 +21,7 @@ from analysis.results_figure import mark as mark_of
 from analysis.search import ThresholdSearch
 from analysis.setting import Setting
 from analysis.sweep import Plan
-from analysis.tables import latex_table, scaling_csv, thresholds_csv
+from analysis.tables import latex_table, markdown_table, scaling_csv, thresholds_csv
 from analysis.threshold import fit_threshold
 
 DIMS = (3, 4, 6, 8, 12, 16, 24, 32)
@@ -238,3 +239,24 @@ def test_marks_of_integers_are_integers() -> None:
     assert mark.low is not None
     assert mark.high is not None
     assert mark.low == int(mark.low) <= mark.value <= int(mark.high) == mark.high
+
+
+def test_tables_for_papers_carry_the_interval_in_their_notation() -> None:
+    latex, markdown = latex_table(found()), markdown_table(found())
+    thresholds = [row.threshold for dim in range(len(DIMS)) for curve in found().curves for row in [curve.points[dim]]]
+    numbers = re.findall(r"\\num\{([\d.]+)\((\d+)\)\}", latex)
+    assert len(numbers) == len(thresholds) == 2 * len(DIMS)
+    for (shown, digits), threshold in zip(numbers, thresholds, strict=True):
+        assert threshold is not None
+        assert threshold.n50_low is not None
+        assert threshold.n50_high is not None
+        places = len(shown.partition(".")[2])
+        assert float(shown) == pytest.approx(threshold.n50, abs=0.5 * 10**-places + 1e-9)
+        longer = max(threshold.n50 - threshold.n50_low, threshold.n50_high - threshold.n50)
+        assert -1e-5 <= int(digits) / 10**places - longer < 10**-places  # rounded up, never down
+    tables = markdown.split("\n\n")
+    assert tables[0] == "**DDPG: descent (nesterov)**"
+    lines = tables[1].splitlines()
+    assert len(lines) == 2 + len(DIMS)
+    assert len({line.count("|") for line in lines}) == 1
+    assert lines[2].startswith("| 3 | 3.")
