@@ -176,7 +176,7 @@ def command_lines(known: dict[str, st.SearchStrategy[str] | None]) -> st.SearchS
 
 def test_every_option_of_a_setting_is_fuzzed() -> None:
     ours = {name.removeprefix("--").replace("-", "_") for name in OPTIONS}
-    assert {f.name for f in fields(Setting)} - {"dim", "learner"} <= ours
+    assert {f.name for f in fields(Setting)} - {"dim", "learner", "construction_source"} <= ours
 
 
 @settings(max_examples=400)

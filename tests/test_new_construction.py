@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import runpy
 from pathlib import Path
 
 import pytest
@@ -13,16 +12,19 @@ from analysis.experiment import compare_learners
 from analysis.setting import ConfigError
 
 
-def test_the_template_and_its_test_work_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_template_and_its_test_work_as_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert main(["new-construction", "WindyPlane", "--out", str(tmp_path)]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["test_windy_plane.py", "windy_plane.py"]
     path = tmp_path / "windy_plane.py"
     assert f"--construction {path}:WindyPlane" in capsys.readouterr().out
     experiment = compare_learners((2, 3), ("ddpg", "reengage"), construction=f"{path}:WindyPlane")
     assert [point.predicted for point in experiment.points] == [2, 4, 1, 2]
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_windy_plane.py"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    monkeypatch.syspath_prepend(str(tmp_path))
+    tests = runpy.run_path(str(tmp_path / "test_windy_plane.py"))
+    ran = [tests[name]() for name in tests if name.startswith("test_")]
+    assert len(ran) == 2
     # A sign error is found before anything is measured.
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("+ gamma * norm(goal)", "- gamma * norm(goal)"), encoding="utf-8")

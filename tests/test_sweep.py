@@ -304,7 +304,11 @@ def wait_for_trials(store: Path) -> None:
     raise AssertionError("no trial was stored within a minute")
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "signal_number",
+    # `make test-faults` sends each of them dozens of times.
+    [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGINT],
+)
 def test_a_killed_command_goes_on_where_it_stopped(
     signal_number: int, undisturbed_command: Path, tmp_path: Path
 ) -> None:
