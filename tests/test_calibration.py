@@ -16,7 +16,7 @@ def test_half_of_the_trials_succeed_at_the_truth(scenario: Scenario) -> None:
     assert float(scenario.probability(10**9, 20.0)) == pytest.approx(1 - scenario.lapse)
 
 
-@pytest.mark.parametrize("simulate", [fixed_interval, joint_interval])
+@pytest.mark.parametrize("simulate", [fixed_interval, pytest.param(joint_interval, marks=pytest.mark.slow)])
 def test_intervals_cover(simulate: object) -> None:
     assert callable(simulate)
     intervals = [simulate(scenario, dataset) for scenario in SCENARIOS for dataset in range(12)]
