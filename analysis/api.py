@@ -49,6 +49,9 @@ from analysis.verdict import Verdict
 
 __all__ = ["SweepResults", "Thresholds", "fit_scaling", "fit_thresholds", "load_run", "run_sweep"]
 
+_DIMS = (2, 3, 4, 6, 8, 12, 16)
+_LEARNERS = ("ddpg", "reengage")
+
 _COLUMNS = ("dim", "n50", "n50_low", "n50_high", "smallest_n", "settled", "censored", "trials")
 
 
@@ -224,8 +227,8 @@ class SweepResults:
 def run_sweep(
     experiment: Experiment | str | None = None,
     *,
-    dims: Sequence[int] = (2, 3, 4, 6, 8, 12, 16),
-    learners: Sequence[str] = ("ddpg", "reengage"),
+    dims: Sequence[int] | None = None,
+    learners: Sequence[str] | None = None,
     out: str | Path | None = None,
     executor: Executor | str = "processes",
     workers: int | None = None,
@@ -236,8 +239,8 @@ def run_sweep(
     Args:
         experiment: what to measure, or the name of a preset or the path of an experiment's TOML file; None compares the
             learners over the dimensions.
-        dims: d, each at least 2; for ``experiment`` None.
-        learners: keys of :data:`toyenvs.learners.LEARNERS`; likewise.
+        dims: d, each at least 2, for ``experiment`` None; None: 2 to 16.
+        learners: keys of :data:`toyenvs.learners.LEARNERS`, likewise; None: DDPG and ReenGAGE.
         out: run directory, in which finished trials are kept and from which an interrupted run goes on; None keeps
             nothing.
         executor: where trials run: "processes", "threads", "serial", "dask://HOST:PORT", or any
@@ -257,7 +260,11 @@ def run_sweep(
     Source: the searches are those of :mod:`analysis.search`, the estimates of :mod:`analysis.threshold`.
     """
     if experiment is None:
-        experiment = compare_learners(tuple(dims), tuple(learners), **setting)
+        chosen = _DIMS if dims is None else dims
+        experiment = compare_learners(tuple(chosen), _LEARNERS if learners is None else tuple(learners), **setting)
+    elif dims is not None or learners is not None:
+        name, value = ("learners", learners) if dims is None else ("dims", dims)
+        raise ConfigError(name, value, "the experiment says that already")
     elif isinstance(experiment, str):
         experiment = load_preset(Path(experiment) if experiment.endswith(".toml") else experiment, overrides=setting)
     elif setting:

@@ -308,6 +308,7 @@ def compare_learners(dims: Sequence[int], learners: Sequence[str], **common: Any
     common, own = name_own(common)
     theory = Theory()
     curves: list[Curve] = []
+    about: list[str] = []
     weaker = own is None and "ddpg" in learners
     for learner in learners:
         points = []
@@ -321,7 +322,9 @@ def compare_learners(dims: Sequence[int], learners: Sequence[str], **common: Any
         if own is not None:
             if not curves:
                 check_own(own, first)
-            curves.append(_own_curve(own, learner, points))
+            curve, silent = _own_curve(own, learner, points)
+            curves.append(curve)
+            about += [f"Nothing is predicted of {curve.label}: {silent}."] if silent else []
             continue
         # Names and the counts of weaker methods are those of one fresh goal a transition.
         plain = first.relabels == first.steps_per_goal == 1
@@ -342,24 +345,26 @@ def compare_learners(dims: Sequence[int], learners: Sequence[str], **common: Any
         title=f"{first.construction}, {first.group.upper()}(d), {first.optimiser}",
         x="dim",
         curves=tuple(curves),
+        about=" ".join(about),
         weaker_methods=weaker,
     )
 
 
-def _own_curve(own: OwnConstruction, learner: str, points: Sequence[Point]) -> Curve:
-    """The curve of a construction of one's own."""
+def _own_curve(own: OwnConstruction, learner: str, points: Sequence[Point]) -> tuple[Curve, str]:
+    """The curve of a construction of one's own, and why nothing is predicted of it; "" where something is."""
     prediction = predict_own(own, learner, points[0].setting)
     placed = [replace(point, predicted=prediction(point.setting)) for point in points]
-    known = all(point.predicted is not None for point in placed)
-    return Curve(
+    known = prediction.formula is not None and all(point.predicted is not None for point in placed)
+    # Counts of equations are no lower bounds; what the author states is taken for one.
+    order = Expectation("order", not_below_from=None if prediction.counts else _NO_LUCK_FROM)
+    curve = Curve(
         label=LABELS.get(learner, learner),
         points=tuple(sorted(placed, key=lambda point: point.setting.dim)),
         formula=prediction.formula,
         prediction_label=prediction.label,
-        expectation=Expectation("order", not_below_from=_NO_LUCK_FROM)
-        if known and prediction.formula is not None
-        else Expectation(),
+        expectation=order if known else Expectation(),
     )
+    return curve, prediction.silent_because
 
 
 def require_distinct(argument: str, values: Sequence[object]) -> None:

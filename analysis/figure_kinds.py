@@ -236,7 +236,7 @@ def _predicted(results: ExperimentResults) -> str:
 def _ratio_series(results: ExperimentResults) -> list[Series]:
     places = places_of(results.experiment)
     found = []
-    for curve in results.curves:
+    for number, curve in enumerate(results.curves):
         marks = []
         for row in curve.points:
             threshold, predicted = row.threshold, row.point.predicted
@@ -245,7 +245,7 @@ def _ratio_series(results: ExperimentResults) -> list[Series]:
             low, high = (None if end is None else end / predicted for end in (threshold.n50_low, threshold.n50_high))
             marks.append(Mark(places[row.point.x], threshold.n50 / predicted, low, high, threshold.censored))
         if marks:
-            found.append(Series(curve.curve.label, curve.curve.learner, tuple(marks)))
+            found.append(Series(curve.curve.label, curve.curve.learner, tuple(marks), gid=f"ratios-{number}"))
     return found
 
 

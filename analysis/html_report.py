@@ -86,10 +86,14 @@ def _titles(results: ExperimentResults) -> dict[str, list[str]]:
         exact = [row for row in curve.points if row.threshold is None or not row.threshold.censored]
         columns, rows = table_cells(curve, results.experiment.x)
         told = {cells[0]: cells for cells in rows}  # of several errors at one point the last is drawn
-        found[f"marks-{number}"] = [
+        texts = [
             f"{curve.curve.label}: "
             + ", ".join(f"{name} {cell}" for name, cell in zip(columns, told[str(row.point.x)], strict=True) if cell)
             for row in exact
+        ]
+        found[f"marks-{number}"] = texts
+        found[f"ratios-{number}"] = [
+            text for row, text in zip(exact, texts, strict=True) if row.point.predicted is not None
         ]
         for place, row in enumerate(curve.points):
             if row.counts is None:

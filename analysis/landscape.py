@@ -43,7 +43,10 @@ def refuse_landscape(results: ExperimentResults) -> str:
     if results.experiment.measure != "threshold":
         return "this run measured errors, not successes"
     if not _chosen(results):
-        return f"it needs a point with a fitted N50, by descent on an orthogonal class, at d <= {LARGEST_DIM}"
+        return (
+            f"it needs a point with a fitted N50, by descent on an orthogonal class at d <= {LARGEST_DIM}, of a"
+            " construction of this package"
+        )
     return ""
 
 
@@ -57,6 +60,7 @@ def _chosen(results: ExperimentResults) -> list[tuple[CurveResults, Setting, flo
             if row.threshold is not None
             and not row.threshold.censored
             and row.point.setting.dim <= LARGEST_DIM
+            and row.point.setting.is_known  # a construction of one's own is not run because a run names it
             and row.point.setting.method == "descent"
             and row.point.setting.make_group().orthogonal
         ]

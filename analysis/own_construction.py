@@ -21,7 +21,6 @@ from proofs_check.testing import (
 )
 from toyenvs.constructions import CONSTRUCTIONS, EXTENSIONS, Construction
 from toyenvs.constructions.own import OwnConstruction, load_construction, own_group
-from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
 
 __all__ = ["OwnPrediction", "check_own", "name_own", "predict_own"]
 
@@ -40,15 +39,18 @@ class OwnPrediction:
         formula: for every d, as stated, or the polynomial through all counts; None where there is none.
         label: the same in mathtext; None: the formula itself.
         counts: N by d, counted by exact ranks; empty where the formula was stated.
+        silent_because: why nothing is predicted; "" where something is.
     """
 
     formula: Formula | None
     label: str | None
     counts: Mapping[int, int]
+    silent_because: str = ""
 
     def __call__(self, setting: Setting) -> float | None:
         """The prediction of a setting."""
-        return self.counts.get(setting.dim) if self.formula is None else self.formula(setting)
+        counted = self.counts.get(setting.dim)
+        return counted if counted is not None or self.formula is None else self.formula(setting)
 
 
 def name_own(common: Mapping[str, Any]) -> tuple[dict[str, Any], OwnConstruction | None]:
@@ -97,6 +99,8 @@ def check_own(own: OwnConstruction, setting: Setting) -> None:
             return
         for dim in dims:
             construction = own.construction(dim, setting.discount)
+            if construction.goal_dim != dim:
+                raise ConfigError("construction", own.name, f"goal_dim is {construction.goal_dim}; expected d = {dim}")
             assert_value_is_return(construction, group=group)
             assert_bellman_optimal(construction, group=group, any_target=False)
             if own.construction.reduced_residuals is not Construction.reduced_residuals:
@@ -135,18 +139,24 @@ def predict_own(own: OwnConstruction, learner: str, setting: Setting) -> OwnPred
     counted: dict[str, Callable[[Any], int | None]] = {"ddpg": lambda c: c.ddpg, "reengage": lambda c: c.reengage}
     plain = data in [(1, 1, "independent", "ball", 0.0, method) for method in ("descent", "minimiser")]
     if learner not in counted or not plain:
-        return OwnPrediction(None, None, {})
-    group, counts = HYPOTHESIS_CLASSES[setting.group], {}
+        return OwnPrediction(
+            None, None, {}, "equations are counted for ddpg and reengage on the theory's own data only"
+        )
+    if learner == "reengage" and setting.group == "o":
+        return OwnPrediction(None, None, {}, "a count of equations near U does not see reflections")
+    group, counts, never = setting.make_group(), {}, False
     for dim in _COUNTED_DIMS:
         if not group.allows(dim):
             continue
         try:
             count = counted[learner](count_by_rank(own.construction, group, dim, setting.discount))
-        except (ValueError, TypeError, ArithmeticError):
-            return OwnPrediction(None, None, {})  # nothing exact is known: theory is silent
+        except Exception as error:  # a formula may be right for arrays and tensors, and not run on exact numbers
+            told = " ".join(str(error).split())
+            return OwnPrediction(None, None, {}, f"its formulas do not run on exact numbers ({told})")
         if count is not None:
             counts[dim] = count
-    found = polynomial_in_d(list(counts.items()))
+        never = never or count is None
+    found = None if never else polynomial_in_d(list(counts.items()))
     if found is None:
-        return OwnPrediction(None, None, counts)
+        return OwnPrediction(None, None, counts, "" if counts else "no number of transitions identifies U")
     return OwnPrediction(Formula(found[0]), found[1], counts)

@@ -147,8 +147,9 @@ def _series(results: ExperimentResults, places: Mapping[Any, float]) -> list[Ser
             curve.curve.learner,
             tuple(mark(row, places[row.point.x], integers) for row in curve.points),
             joined=curve.curve.expectation.kind != "equal",
+            gid=f"marks-{number}",
         )
-        for curve in results.curves
+        for number, curve in enumerate(results.curves)
     ]
 
 

@@ -157,7 +157,7 @@ class Setting:
         else:
             _text("construction", self.construction)
             _text("construction_source", self.construction_source)
-        if self._is_known:
+        if self.is_known and not self._has_own_group:
             _one_of("group", self.group, HYPOTHESIS_CLASSES)
         _one_of("learner", self.learner, LEARNERS)
         _one_of("method", self.method, METHODS)
@@ -198,7 +198,7 @@ class Setting:
             if item.type == "float":
                 # 1 and 1.0 are one setting and must have one hash; so are 0.0 and -0.0.
                 object.__setattr__(self, item.name, float(getattr(self, item.name)) + 0.0)
-        if self._is_known:
+        if self.is_known:
             self._check_goals()
             self._check_class()
             self._check_method()
@@ -211,8 +211,13 @@ class Setting:
         return None if source is None else own_construction(self.construction, source)
 
     @property
-    def _is_known(self) -> bool:
-        """Whether the construction's formulas are there."""
+    def _has_own_group(self) -> bool:
+        own = self.own
+        return own is not None and own.group is not None and own.group.name == self.group
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this process can run it: the construction's formulas are there."""
         return self.construction_source is None or self.own is not None
 
     def _check_goals(self) -> None:
@@ -298,7 +303,10 @@ class Setting:
         return make_construction(chosen, self.dim, self.discount, self.goal_dim)
 
     def make_group(self) -> HypothesisClass:
-        """The hypothesis class."""
+        """The hypothesis class; one that a construction brings along comes with it."""
+        own = self.own
+        if own is not None and own.group is not None and self._has_own_group:
+            return own.group
         return HYPOTHESIS_CLASSES[self.group]
 
     def make_protocol(self) -> Protocol:

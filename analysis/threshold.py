@@ -50,6 +50,9 @@ SETTLE_LEVEL = 1e-3
 BRACKET_FACTOR = 100.0
 """Interval ends are sought within this factor of the tested numbers of transitions; beyond it a side is open."""
 
+_FARTHEST = 600.0
+"""Logarithm of a quantile over N₅₀ beyond which there is none: curves of slope 0 have theirs at infinity."""
+
 _HALF_CHI_SQUARE = 0.5 * float(chdtri(1, 0.05))
 """The fall of the log likelihood at the ends of the usual interval."""
 
@@ -112,7 +115,8 @@ class Threshold:
         if not low < probability < 1.0 - high:
             return None
         logit = math.log((probability - low) / (1.0 - high - probability)) - math.log((0.5 - low) / (0.5 - high))
-        return self.n50 * math.exp(logit / self.slope)
+        exponent = logit / self.slope
+        return self.n50 * math.exp(exponent) if exponent < _FARTHEST else None
 
 
 def fit_threshold(

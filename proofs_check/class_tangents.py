@@ -14,6 +14,9 @@ from proofs_check.exact_rank import MODULUS, Integers, Residues, product, random
 
 __all__ = ["class_images", "class_point", "image_rows", "scalar_rows"]
 
+_BOUND = 9999
+"""Of the integers behind a random member: few enough of them would often make a special one."""
+
 _Tangents = Callable[[int, np.random.Generator, int], "_Point"]
 """d, randomness and the modulus."""
 
@@ -52,14 +55,14 @@ def _symmetric(dim: int, rng: np.random.Generator, modulus: int) -> _Point:
 
 
 def _rotations(dim: int, rng: np.random.Generator, modulus: int) -> _Point:
-    return _moved(rotation(random_skew(rng, dim), modulus), _skew_units(dim), modulus)
+    return _moved(rotation(random_skew(rng, dim, _BOUND), modulus), _skew_units(dim), modulus)
 
 
 def _blocks(block: int) -> _Tangents:
     def tangents(dim: int, rng: np.random.Generator, modulus: int) -> _Point:
         mask = np.kron(np.eye(dim // block, dtype=np.int64), np.ones((block, block), dtype=np.int64))
         omegas = np.array([omega for omega in _skew_units(dim) if (omega * mask).any()])
-        return _moved(rotation(random_skew(rng, dim) * mask, modulus), omegas, modulus)
+        return _moved(rotation(random_skew(rng, dim, _BOUND) * mask, modulus), omegas, modulus)
 
     return tangents
 
@@ -71,20 +74,20 @@ def _unitary(dim: int, rng: np.random.Generator, modulus: int) -> _Point:
         return np.block([[real, -imaginary], [imaginary, real]])
 
     zero = np.zeros((half, half), dtype=np.int64)
-    skew = realified(random_skew(rng, half), np.asarray(_random_symmetric(rng, half)))
+    skew = realified(random_skew(rng, half, _BOUND), np.asarray(_random_symmetric(rng, half)))
     omegas = [realified(omega, zero) for omega in _skew_units(half)] if half > 1 else []
     omegas += [realified(zero, symmetric) for symmetric in _symmetric_units(half)]
     return _moved(rotation(skew, modulus), np.array(omegas), modulus)
 
 
 def _random_symmetric(rng: np.random.Generator, dim: int) -> Residues:
-    upper = np.triu(random_integers(rng, dim, dim, bound=5))
+    upper = np.triu(random_integers(rng, dim, dim, bound=_BOUND))
     return upper + upper.T
 
 
 def _householder(dim: int, rng: np.random.Generator, modulus: int) -> _Point:
     # At I − 2vvᵀ/‖v‖² the tangent vectors are, up to a factor, uvᵀ + vuᵀ with u ⊥ v.
-    v = random_integers(rng, dim)
+    v = random_integers(rng, dim, bound=_BOUND)
     v[0] = 1 + abs(v[0])
     normals = [v[0] * np.eye(dim, dtype=np.int64)[i] - v[i] * np.eye(dim, dtype=np.int64)[0] for i in range(1, dim)]
     share = 2 * pow(int(v @ v), -1, modulus) % modulus
@@ -103,7 +106,7 @@ def _circulant(dim: int, rng: np.random.Generator, modulus: int) -> _Point:
 def _low_rank(rank: int) -> _Tangents:
     def tangents(dim: int, rng: np.random.Generator, modulus: int) -> _Point:
         # At LR the tangent vectors are ER + LF; these span them, with p² redundant ones.
-        left, right = random_integers(rng, dim, rank), random_integers(rng, rank, dim)
+        left, right = random_integers(rng, dim, rank, bound=_BOUND), random_integers(rng, rank, dim, bound=_BOUND)
         units = np.eye(dim * rank, dtype=np.int64)
         varied = [unit.reshape(dim, rank) @ right for unit in units]
         varied += [left @ unit.reshape(rank, dim) for unit in units]
@@ -147,7 +150,7 @@ def class_point(name: str, dim: int, rng: np.random.Generator, modulus: int) -> 
         raise ValueError(f"name: {name!r} is not one of {', '.join(_TANGENTS)}")
     member, tangents = _TANGENTS[name](dim, rng, modulus)
     if member is None:
-        member = np.einsum("bij,b->ij", tangents, random_integers(rng, len(tangents), bound=10**6))
+        member = np.einsum("bij,b->ij", tangents, random_integers(rng, len(tangents), bound=_BOUND))
     return member % modulus, tangents % modulus
 
 

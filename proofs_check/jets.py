@@ -6,8 +6,8 @@ gradient changes with the parameter. All four are residues modulo p = 2³¹ − 
 
 Square roots are the reason for a field: every formula with a norm is exact at points where the root exists modulo p,
 as it does for half of all numbers. Where it does not, or where a division by 0 was asked for, the rows concerned are
-reported through :func:`failures` and have to be drawn again. (Modulo p the root −r is as good as r, as long as one of
-them is used throughout: the norm is only ever known through its square.)
+reported through :func:`failures` and have to be drawn again. Of the two roots ±r the one that is a square itself is
+taken, so that √(x²) is x or −x, and ‖cv‖ = |c|‖v‖ can fail: callers look whether what must vanish does.
 
 Registered with :mod:`toyenvs.algebra`, like every other kind of vector.
 """

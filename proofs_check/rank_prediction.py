@@ -10,8 +10,14 @@ The count is the smallest N at which the rank of the equations is the dimension 
 M and not affine in U, one more informative transition is counted: M polynomial equations in as many unknowns have other
 solutions in general, and M + 1 have none.
 
-This is a statement about the neighbourhood of U. Solutions far from it (a reflection, for the class O(d)) can ask for
-more; a lower bound it is always, except with the probability of about M/p that a rank at a random point is deficient.
+This is a statement about the neighbourhood of a generic U, by counting. Solutions far from it (a reflection, for the
+class O(d)) can ask for more. And it can ask for too much: real equations such as V³ = U³ have one solution where
+complex ones have several, and an error that is quadratic about the truth identifies what its differential does not
+see.
+
+Modulo p a root of x² is x or −x, whichever is a square: ‖cv‖ = |c|‖v‖ can fail for a constant c. So a point counts
+only if the error vanishes there, as it does at the truth of every construction; formulas that need such constants get
+no count.
 """
 
 from __future__ import annotations
@@ -71,10 +77,19 @@ class _Process:
         self.tangents = tangents
         self.true_param = Jet(member)
         self.param = Jet(member, np.moveaxis(tangents, 0, -1))
-        self._state: Any = construction.initial_observation(self._draw(1, construction.dim)[0])
+        self._state: Any = self._start()
 
     def _draw(self, count: int, length: int) -> Jet:
         return Jet(self._rng.integers(1, PRIME, (count, length)))
+
+    def _start(self) -> Any:
+        """A first state at which the formula's roots exist."""
+        for _ in range(_ATTEMPTS):
+            with failures() as failed:
+                state = self.construction.initial_observation(self._draw(1, self.construction.dim)[0])
+            if not failed:
+                return state
+        raise ArithmeticError(f"{self.construction.name}: its first state has no square roots modulo {PRIME}")
 
     def error(self, param: Jet, state: Jet, action: Jet, following: Jet, goal: Jet) -> Jet:
         """With the same parameter in value and target."""
@@ -90,10 +105,12 @@ class _Process:
         actions, goals = self._draw(_CANDIDATES, dim), self._draw(_CANDIDATES, construction.goal_dim)
         with failures() as failed:
             following = construction.dynamics(self.true_param, self._state, actions)
-            self.error(self.true_param, self._state, actions, following, goals)
-        bad = _any(failed)
+            at_truth = self.error(self.true_param, self._state, actions, following, goals)
+        bad = _any(failed) | (at_truth.value != 0)
         if bad.all():
-            raise ArithmeticError(f"{construction.name}: no point at which its square roots exist modulo {PRIME}")
+            raise ArithmeticError(
+                f"{construction.name}: no point at which its square roots exist and its error vanishes modulo {PRIME}"
+            )
         chosen = int(np.argmin(bad))
         action, goal = actions[chosen], goals[chosen]
         state, self._state = self._state, construction.dynamics(self.true_param, self._state, action)
@@ -164,7 +181,9 @@ def count_by_rank(
     for n in range(1, most + 1):
         value, gradient = process.equations()
         rows["ddpg"].append(value)
-        rows["reengage"] += [value, gradient]
+        # The error's own row is one of its gradient's rows' combinations where it is linear in the goal.
+        own = rank(np.concatenate([value, gradient]), PRIME) > rank(gradient, PRIME)
+        rows["reengage"] += [value, gradient] if own else [gradient]
         for learner, parts in rows.items():
             if learner in found:
                 continue

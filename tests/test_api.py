@@ -131,6 +131,8 @@ def test_what_cannot_be_run_is_refused_before_anything_is_written(tmp_path: Path
         ({"executor": "cluster"}, "executor"),
         ({"construction": "nowhere.py:X"}, "construction"),
         ({"trials": 0}, "trials"),
+        ({"experiment": "relabelling", "dims": (3,)}, "dims"),
+        ({"experiment": "relabelling", "learners": ("ddpg",)}, "learners"),
     ):
         with pytest.raises(ConfigError) as caught:
             run_sweep(out=out, **words)  # type: ignore[arg-type]

@@ -100,6 +100,18 @@ def test_a_value_that_bootstraps(group: str, dim: int) -> None:
     assert vectors.index(found.dimension) + 1 == found.reengage
 
 
+class OneGoal(ProjectedGoal):
+    """Goals of one coordinate: the goal gradient says what the error says."""
+
+    def __init__(self, dim: int, discount: Any) -> None:
+        super().__init__(dim, discount, 1)
+
+
+def test_one_equation_is_not_counted_twice() -> None:
+    found = count_by_rank(OneGoal, HYPOTHESIS_CLASSES["so"], 2, 0.9)
+    assert found.ddpg == found.reengage == 2
+
+
 class Blind(GradientFeedback):
     """A value that does not depend on U."""
 

@@ -500,3 +500,8 @@ def test_lack_of_fit_has_its_level() -> None:
         rejected += p is not None and p <= 0.1
     # At most this many with probability 1 − 1e-4, were the level exactly 10 %.
     assert rejected <= binom.ppf(1 - 1e-4, repetitions, 0.1)
+
+
+def test_a_flat_curve_has_no_quantiles_but_its_middle() -> None:
+    for cells in ({1: (1, 3), 2: (2, 3), 4: (2, 3), 8: (1, 3)}, {1: (1, 2), 2: (1, 2), 4: (1, 2)}):
+        assert fit_threshold(Counts.from_cells(cells)).n90 is None

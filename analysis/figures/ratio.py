@@ -47,7 +47,7 @@ def draw_ratios(
     """
     styles = series_styles(series)
     ax.axhline(1.0, color=SHARED, linewidth=0.7, linestyle=(0, (1, 1.5)), zorder=1)
-    for number, one in enumerate(series):
+    for one in series:
         exact = [mark for mark in one.marks if not mark.censored]
         drawn = ax.errorbar(
             [mark.x for mark in exact],
@@ -64,8 +64,8 @@ def draw_ratios(
             zorder=3,
             **styles[one.label],
         )
-        if drawn[0] is not None:
-            drawn[0].set_gid(f"marks-{number}")
+        if one.gid and drawn[0] is not None:
+            drawn[0].set_gid(one.gid)
         for mark in one.marks:
             if mark.censored in ("left", "right"):
                 head = "v" if mark.censored == "left" else "^"

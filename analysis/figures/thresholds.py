@@ -70,12 +70,14 @@ class Series:
         learner: key of ``LEARNERS``.
         marks: the measured values.
         joined: whether a line joins them; marks that are expected on a line of theory leave that line to be seen.
+        gid: the id of its marks in an SVG.
     """
 
     label: str
     learner: str
     marks: tuple[Mark, ...]
     joined: bool = True
+    gid: str = ""
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ def draw_thresholds(
             offset=_ASIDE * middle if categories and len(series) > 1 else 0.0,
             named=few,
             joined=one.joined and not categories,
-            gid=f"marks-{number}",
+            gid=one.gid,
         )
     set_scales(ax, places, categories)
     ax.set_xlabel(x_label)

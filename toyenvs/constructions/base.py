@@ -88,10 +88,14 @@ class Construction(ABC):
     """Predicted thresholds by learner, as formulas of d and D = d(d−1)/2 such as "D + 1"; those that are not stated are
     counted by exact ranks, see :mod:`proofs_check.rank_prediction`."""
 
+    _named_by_class: ClassVar[bool] = True
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if not hasattr(cls, "name"):
+        if cls._named_by_class and "name" not in vars(cls):
             cls.name = cls.__name__
+        else:
+            cls._named_by_class = False
 
     def __init__(self, dim: SupportsIndex, discount: Any = 0.9) -> None:
         if not isinstance(dim, int | np.integer) or dim < 2:

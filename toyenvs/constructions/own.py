@@ -41,6 +41,12 @@ class OwnConstruction:
     reference: str | None
     construction: type[Construction]
 
+    @property
+    def group(self) -> HypothesisClass | None:
+        """The hypothesis class that it brings along; None if it names one of this package's."""
+        group = self.construction.group
+        return group if isinstance(group, HypothesisClass) else None
+
 
 _LOADED: dict[tuple[str, str], OwnConstruction] = {}
 
@@ -64,9 +70,8 @@ def load_construction(given: str | type[Construction]) -> OwnConstruction:
         own = _from_file(given) if ":" in given else _from_entry_point(given)
     else:
         own = _from_class(given)
-    group = own.construction.group
-    if isinstance(group, HypothesisClass):
-        HYPOTHESIS_CLASSES[_group_name(own, group)] = group
+    if own.group is not None:
+        _check_group_name(own, own.group)
     _LOADED[own.name, own.source] = own
     return own
 
@@ -77,7 +82,7 @@ def own_group(construction: type[Construction]) -> str:
     return group if isinstance(group, str) else group.name
 
 
-def _group_name(own: OwnConstruction, group: HypothesisClass) -> str:
+def _check_group_name(own: OwnConstruction, group: HypothesisClass) -> None:
     """Check the name of a class of one's own.
 
     Raises:
@@ -86,10 +91,8 @@ def _group_name(own: OwnConstruction, group: HypothesisClass) -> str:
     name = getattr(group, "name", None)
     if not isinstance(name, str) or not name:
         raise ValueError(f"the group of {own.name}, {type(group).__name__}, has no name")
-    known = HYPOTHESIS_CLASSES.get(name)
-    if known is not None and type(known).__module__.startswith("toyenvs."):
+    if name in HYPOTHESIS_CLASSES and HYPOTHESIS_CLASSES[name] is not group:
         raise ValueError(f"the group of {own.name} is called {name!r}, which is the name of a class of this package")
-    return name
 
 
 def _from_file(reference: str) -> OwnConstruction:
@@ -110,7 +113,7 @@ def _from_file(reference: str) -> OwnConstruction:
     sys.modules[module.__name__] = module  # dataclasses and pickles look there
     try:
         exec(compile(text, str(path), "exec"), module.__dict__)
-    except Exception as error:  # whatever a file may do: its author needs to know what, and where
+    except (Exception, SystemExit) as error:  # whatever a file may do: its author needs to know what, and where
         del sys.modules[module.__name__]
         raise ValueError(f"{place} cannot be run: {_told(error, path)}") from error
     found = getattr(module, class_name, None)
@@ -124,7 +127,7 @@ def _is_own(value: object, module: types.ModuleType) -> bool:
     return isinstance(value, type) and issubclass(value, Construction) and value.__module__ == module.__name__
 
 
-def _told(error: Exception, path: Path) -> str:
+def _told(error: BaseException, path: Path) -> str:
     """Kind, message and line of an error, in one line."""
     line = error.lineno if isinstance(error, SyntaxError) else None
     trace = error.__traceback__
@@ -156,9 +159,10 @@ def _from_class(given: type[Construction]) -> OwnConstruction:
     if file is None or not Path(file).is_file():  # typed in, at a prompt or in a notebook
         return OwnConstruction(complete.__name__, _hash(text), None, complete)
     path = Path(file)
-    top_level = "." not in complete.__qualname__
-    reference = f"{path.resolve()}:{complete.__name__}" if top_level else None
-    return OwnConstruction(f"{path.name}:{complete.__name__}", _hash(text), reference, complete)
+    if "." not in complete.__qualname__ and complete.__module__ != "__main__":
+        # The file may have changed since it was imported: what is hashed is what is run.
+        return _from_file(f"{path.resolve()}:{complete.__name__}")
+    return OwnConstruction(f"{path.name}:{complete.__name__}", _hash(text), None, complete)
 
 
 def _source_of(construction: type[Construction], named: str) -> bytes:
