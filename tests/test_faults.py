@@ -30,6 +30,7 @@ def run_faults(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow  # `make test-faults` is the whole of it
 def test_faults_cost_nothing() -> None:
     done = run_faults("--times", "1")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -348,8 +348,8 @@ def test_every_preset_is_taken(name: str) -> None:
     "arguments",
     [
         ["--out", "run[/b]\udcff"],
-        ["nowhere\n.toml"],
-        ["--dims", "x\ny"],
+        pytest.param(["nowhere\n.toml"], marks=pytest.mark.slow),
+        pytest.param(["--dims", "x\ny"], marks=pytest.mark.slow),
         ["--out", "notes.txt\udcff/x", "--executor", "\x1b"],
     ],
     ids=repr,

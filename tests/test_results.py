@@ -110,7 +110,7 @@ def test_no_order_is_named_where_several_fit(dims: tuple[int, ...]) -> None:
     assert "too few or too close" in found.verdict.sentence
 
 
-@pytest.mark.parametrize("power", [0.5, 1.5, 2.5, 3.0])
+@pytest.mark.parametrize("power", [0.5, 1.5, pytest.param(2.5, marks=pytest.mark.slow), 3.0])
 @pytest.mark.parametrize("learner", [0, 1])
 def test_a_law_that_is_not_listed_is_not_taken_for_one_that_is(power: float, learner: int) -> None:
     laws: list[Callable[[int], int]] = [quadratic, linear]

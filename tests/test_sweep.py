@@ -149,6 +149,7 @@ def test_nothing_is_run_again(undisturbed: str, tmp_path: Path) -> None:
     assert sweep(path, NoExecutor()) == undisturbed
 
 
+@pytest.mark.slow
 def test_another_batch_size_agrees_within_the_intervals(undisturbed: str, tmp_path: Path) -> None:
     other = compare_learners((2, 3, 4), LEARNERS, trials=40, batch_size=20)
     rows = list(csv.DictReader(undisturbed.splitlines()))
