@@ -7,11 +7,14 @@ import json
 import re
 import shutil
 import sqlite3
+import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from scipy.stats import binom
 
 from analysis.cli import main
@@ -275,3 +278,41 @@ def test_several_runs_are_told_apart(finished: Path, tmp_path: Path, capsys: pyt
     # One bad run among several: nothing is written.
     assert main(["plot", str(finished), str(tmp_path / "nowhere"), "--out", str(tmp_path / "none")]) == 2
     assert not (tmp_path / "none").exists()
+
+
+values = (
+    st.none() | st.booleans() | st.integers(-3, 10**20) | st.floats() | st.text(max_size=5) | st.just([]) | st.just({})
+)
+
+
+def places(config: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every place in a JSON document."""
+    found = [path] if path else []
+    items = config.items() if isinstance(config, dict) else enumerate(config) if isinstance(config, list) else ()
+    for key, value in items:
+        found += places(value, (*path, key))
+    return found
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_configuration_costs_a_traceback(data: st.DataObject, finished: Path) -> None:
+    config = json.loads((finished / "config.json").read_text(encoding="utf-8"))
+    for _ in range(data.draw(st.integers(1, 3))):
+        path = data.draw(st.sampled_from(places(config)))
+        inner = config
+        for key in path[:-1]:
+            inner = inner[key]
+        if data.draw(st.booleans()):
+            inner[path[-1]] = data.draw(values)
+        else:
+            del inner[path[-1]]
+        if not config:
+            break
+    with tempfile.TemporaryDirectory() as scratch:
+        run = Path(scratch) / "run"
+        run.mkdir()
+        (run / "sweep.sqlite").symlink_to(finished / "sweep.sqlite")
+        (run / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        code = main(["plot", str(run), "--format", "svg", "--out", scratch])
+    assert code in (0, 2)
