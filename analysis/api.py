@@ -22,7 +22,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ from analysis.run_directory import RunDirectory
 from analysis.saved_run import load_results
 from analysis.scaling_law import CANDIDATE_LAWS, Law, Scaling
 from analysis.scaling_law import fit_scaling as fit_laws
-from analysis.setting import ConfigError, expected_one_of
+from analysis.setting import ConfigError, Setting, expected_one_of
 from analysis.store import Store
 from analysis.sweep import run_sweep as finish_plans
 from analysis.tables import count_text, threshold_record
@@ -48,6 +48,8 @@ from analysis.threshold import Threshold, fit_threshold
 from analysis.verdict import Verdict
 
 __all__ = ["SweepResults", "Thresholds", "fit_scaling", "fit_thresholds", "load_run", "run_sweep"]
+
+_FIELDS = {field.name for field in fields(Setting)} - {"dim", "learner", "construction_source"}
 
 _DIMS = (2, 3, 4, 6, 8, 12, 16)
 _LEARNERS = ("ddpg", "reengage")
@@ -259,6 +261,9 @@ def run_sweep(
 
     Source: the searches are those of :mod:`analysis.search`, the estimates of :mod:`analysis.threshold`.
     """
+    for name in setting:
+        if name not in _FIELDS:
+            raise ConfigError(name, setting[name], expected_one_of(name, sorted(_FIELDS)))
     if experiment is None:
         chosen = _DIMS if dims is None else dims
         experiment = compare_learners(tuple(chosen), _LEARNERS if learners is None else tuple(learners), **setting)
@@ -316,6 +321,8 @@ def fit_thresholds(counts: Mapping[int, Counts | Mapping[int, tuple[int, int]]],
 
     Source: profile likelihood and Firth's estimate, :mod:`analysis.threshold`.
     """
+    if not counts:
+        raise ValueError("counts are empty; at least one dimension is needed")
     made = {dim: _as_counts(dim, counts[dim]) for dim in sorted(counts)}
     return Thresholds(made, {dim: fit_threshold(one, level) for dim, one in made.items()})
 

@@ -99,6 +99,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         except OSError as error:
             complain("plot", f"argument --out: {directory} cannot be written to ({error.strerror})")
             return EXIT_FAILED
+        except Exception as error:  # what matplotlib raises of a LaTeX that lacks a package is of several kinds
+            if not arguments.usetex and "pgf" not in arguments.format:
+                raise
+            complain("plot", f"LaTeX could not set the text: {' '.join(str(error).split())[-300:]}")
+            return EXIT_FAILED
         for path in written:
             console.print(f"  {path}", highlight=False, soft_wrap=True)
     return EXIT_DONE

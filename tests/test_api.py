@@ -119,6 +119,8 @@ def test_counts_of_any_origin() -> None:
         fit_thresholds({4: {2: (9, 3)}})
     with pytest.raises(ValueError, match="counts at d = 4: counts are empty"):
         fit_thresholds({4: {}})
+    with pytest.raises(ValueError, match="counts are empty"):
+        fit_thresholds({})
     assert fit_scaling({4: CELLS[4]}).reason.startswith("a law needs a threshold at three dimensions")
 
 
@@ -131,6 +133,7 @@ def test_what_cannot_be_run_is_refused_before_anything_is_written(tmp_path: Path
         ({"executor": "cluster"}, "executor"),
         ({"construction": "nowhere.py:X"}, "construction"),
         ({"trials": 0}, "trials"),
+        ({"trails": 3}, "trails"),
         ({"experiment": "relabelling", "dims": (3,)}, "dims"),
         ({"experiment": "relabelling", "learners": ("ddpg",)}, "learners"),
     ):

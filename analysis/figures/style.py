@@ -7,6 +7,7 @@ Ito's, and line styles and markers carry the meaning as well, for readers who pr
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,6 +93,9 @@ VENUES: dict[str, Venue] = {
 }
 """By the name on the command line; sizes of the classes that tueplots knows."""
 
+_TEX = ("xelatex", "lualatex", "pdflatex")
+"""What measures the text of a PGF file: the first of them that is installed."""
+
 _RATIOS = {"column": 0.92, "text": 0.55}
 """Height over width."""
 
@@ -118,6 +122,7 @@ def paper_style(venue: str = "aaai", width: str = "column", *, usetex: bool = Fa
         "font.serif": ["STIXGeneral"],
         "mathtext.fontset": "stix",
         "text.usetex": usetex,
+        "pgf.texsystem": next((name for name in _TEX if shutil.which(name)), _TEX[0]),
         "pdf.fonttype": 42,
         "ps.fonttype": 42,
         "svg.fonttype": "path",
