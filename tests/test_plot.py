@@ -316,3 +316,9 @@ def test_no_configuration_costs_a_traceback(data: st.DataObject, finished: Path)
         (run / "config.json").write_text(json.dumps(config), encoding="utf-8")
         code = main(["plot", str(run), "--format", "svg", "--out", scratch])
     assert code in (0, 2)
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("xelatex", "lualatex", "pdflatex"))), reason="no TeX is installed")
+def test_a_pgf_file_is_written_where_there_is_tex(finished: Path, tmp_path: Path) -> None:
+    assert main(["plot", str(finished), "--format", "pgf", "--out", str(tmp_path)]) == 0
+    assert "pgfpicture" in (tmp_path / "complexity-aaai-column.pgf").read_text(encoding="utf-8")

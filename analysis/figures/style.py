@@ -122,6 +122,7 @@ def paper_style(venue: str = "aaai", width: str = "column", *, usetex: bool = Fa
         "font.serif": ["STIXGeneral"],
         "mathtext.fontset": "stix",
         "text.usetex": usetex,
+        "pgf.rcfonts": False,  # the fonts are those of the document
         "pgf.texsystem": next((name for name in _TEX if shutil.which(name)), _TEX[0]),
         "pdf.fonttype": 42,
         "ps.fonttype": 42,
@@ -179,7 +180,10 @@ def save_figure(
     paths = []
     for kind in formats:
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, metadata=metadata.get(kind))
+        about_file: dict[str, Any] = (
+            {"metadata": metadata[kind]} if kind in metadata else {}
+        )  # PGF has no place for any
+        figure.savefig(buffer, format=kind, **about_file)
         path = directory / f"{name}.{kind}"
         write_atomically(path, buffer.getvalue())
         paths.append(path)
