@@ -16,8 +16,6 @@ In a notebook results show themselves as a table and a figure. pandas is needed 
 from __future__ import annotations
 
 import html
-import io
-import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
@@ -32,7 +30,7 @@ from analysis.counts import Counts
 from analysis.executors import open_executor
 from analysis.experiment import Experiment, compare_learners
 from analysis.figure_kinds import FIGURES
-from analysis.figures import VENUES, WIDTHS, Figure, paper_style
+from analysis.figures import VENUES, WIDTHS, Figure, paper_style, svg_element
 from analysis.preset import load_preset
 from analysis.report import write_results
 from analysis.results import ExperimentResults
@@ -43,7 +41,7 @@ from analysis.scaling_law import fit_scaling as fit_laws
 from analysis.setting import ConfigError, Setting, expected_one_of
 from analysis.store import Store
 from analysis.sweep import run_sweep as finish_plans
-from analysis.tables import count_text, threshold_record
+from analysis.tables import interval_text, smallest_text, table_cells, threshold_record
 from analysis.threshold import Threshold, fit_threshold
 from analysis.verdict import Verdict
 
@@ -114,14 +112,13 @@ class Thresholds(Mapping[int, Threshold]):
         rows = [
             [
                 str(dim),
-                {"left": "≤ ", "right": "≥ "}.get(t.censored, "") + count_text(t.n50),
-                " to ".join("…" if end is None else count_text(end) for end in (t.n50_low, t.n50_high)),
-                "–" if t.smallest_n is None else f"{'' if t.settled else '~'}{t.smallest_n}",
+                interval_text(t),
+                smallest_text(t),
                 str(t.trials),
             ]
             for dim, t in self.items()
         ]
-        return _html_table(("d", "N50", "95 % interval", "smallest N", "trials"), rows)
+        return _html_table(("d", "N50  [95 %]", "min N", "trials"), rows)
 
 
 @dataclass(frozen=True)
@@ -201,29 +198,13 @@ class SweepResults:
             return FIGURES[kind].draw(self.results)
 
     def _repr_html_(self) -> str:
-        rows = []
-        for curve in self.results.curves:
-            for row in curve.points:
-                threshold = row.threshold
-                if threshold is None:
-                    continue
-                predicted = "–" if row.point.predicted is None else count_text(row.point.predicted)
-                smallest = threshold.smallest_n
-                rows.append(
-                    [
-                        curve.curve.label,
-                        str(row.point.x),
-                        {"left": "≤ ", "right": "≥ "}.get(threshold.censored, "") + count_text(threshold.n50),
-                        "–" if smallest is None else f"{'' if threshold.settled else '~'}{smallest}",
-                        predicted,
-                    ]
-                )
-        buffer = io.BytesIO()
+        parts = [
+            f"<p>{html.escape(curve.curve.heading)}</p>{_html_table(*table_cells(curve, self.experiment.x))}"
+            for curve in self.results.curves
+        ]
         with paper_style():
-            FIGURES["complexity"].draw(self.results).savefig(buffer, format="svg", metadata={"Date": None})
-        drawn = re.sub(r"^.*?(?=<svg)", "", buffer.getvalue().decode(), flags=re.DOTALL)
-        table = _html_table(("curve", self.experiment.x, "N50", "smallest N", "theory"), rows)
-        return f"{table}{drawn}<p>{html.escape(self.verdict.sentence)}</p>"
+            parts.append(svg_element(FIGURES["complexity"].draw(self.results)))
+        return "".join([*parts, f"<p>{html.escape(self.verdict.sentence)}</p>"])
 
 
 def run_sweep(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from types import NoneType
 from typing import Any
 
 from analysis.formula import Formula, Theory
@@ -255,19 +256,27 @@ class Experiment:
             settings.append(Setting(**values))
         curves = [
             Curve(
-                label=curve["label"],
+                label=_typed(curve["label"], str),
                 points=tuple(
-                    Point(point["x"], settings[point["setting"]], point["predicted"], sizes[point["setting"]])
+                    Point(
+                        _typed(point["x"], int, float, str),
+                        settings[point["setting"]],
+                        _typed(point["predicted"], int, float, NoneType),
+                        sizes[point["setting"]],
+                    )
                     for point in curve["points"]
                 ),
-                formula=_formula(curve["predicted"]),
-                prediction_label=curve["prediction_label"],
-                expectation=Expectation(**curve["expect"]),
+                formula=_formula(_typed(curve["predicted"], str, NoneType)),
+                prediction_label=_typed(curve["prediction_label"], str, NoneType),
+                expectation=_expectation(**curve["expect"]),
             )
             for curve in config["curves"]
         ]
-        names = ("name", "title", "x", "measure", "about", "weaker_methods")
-        return cls(curves=tuple(curves), **{name: config[name] for name in names})
+        names = ("name", "title", "x", "measure", "about")
+        texts = {name: _typed(config[name], str) for name in names}
+        if texts["measure"] not in MEASURES:
+            raise ValueError(f"measure = {texts['measure']!r}")
+        return cls(curves=tuple(curves), weaker_methods=_typed(config["weaker_methods"], bool), **texts)
 
     def hash(self) -> str:
         """Content hash of what decides results."""
@@ -282,6 +291,24 @@ class Experiment:
         """The value that a field has in every setting, or None where it varies."""
         values = {getattr(setting, field) for setting in self.settings}
         return values.pop() if len(values) == 1 else None
+
+
+def _typed(value: Any, *kinds: type) -> Any:
+    """The value, if it is of one of these very types: a truth value is no number."""
+    if type(value) not in kinds:
+        raise TypeError(f"{value!r} is no {' or '.join(kind.__name__ for kind in kinds)}")
+    return value
+
+
+def _expectation(kind: Any, tolerance: Any, not_below_from: Any, not_above: Any) -> Expectation:
+    if kind not in EXPECTATIONS:
+        raise ValueError(f"kind = {kind!r}")
+    return Expectation(
+        kind,
+        _typed(tolerance, int, float),
+        _typed(not_below_from, int, NoneType),
+        _typed(not_above, int, float, NoneType),
+    )
 
 
 def _formula(text: str | None) -> Formula | Theory | None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
+from analysis.counts import FloatArray
 from analysis.figures import (
     Figure,
     Mark,
@@ -20,8 +21,9 @@ from analysis.figures import (
     Series,
     SuccessCurve,
     Trend,
+    alone,
+    draw_ratios,
     phase_figure,
-    ratio_figure,
     success_figure,
 )
 from analysis.landscape import landscape_kind
@@ -39,6 +41,7 @@ from analysis.results_figure import (
 )
 from analysis.setting import ConfigError
 from analysis.tables import csv_text
+from analysis.threshold import Threshold
 from analysis.verdict import PointResult
 
 __all__ = ["FIGURES", "FigureKind"]
@@ -94,6 +97,20 @@ def _name(results: ExperimentResults, row: PointResult) -> str:
     return f"${letter} = {x}$" if letter else str(x)
 
 
+def _interval(successes: int, trials: int) -> tuple[float, float]:
+    """Clopper and Pearson's 95 % interval of a success probability."""
+    interval = binomtest(successes, trials).proportion_ci(method="exact")
+    return interval.low, interval.high
+
+
+def _fitted(threshold: Threshold, num_transitions: FloatArray) -> list[float]:
+    """Fitted success probabilities at each N; none without a fit."""
+    if threshold.slope is None or threshold.strays is None:
+        return []
+    fit = success_probability(num_transitions, threshold.n50, threshold.slope, threshold.strays)
+    return [float(probability) for probability in fit]
+
+
 def _success_curves(results: ExperimentResults, curve: CurveResults, collapsed: bool) -> list[SuccessCurve]:
     found = []
     for place, row in enumerate(curve.points):
@@ -101,23 +118,18 @@ def _success_curves(results: ExperimentResults, curve: CurveResults, collapsed: 
         unit = _scaled_to(row) if collapsed else 1.0
         if counts is None or threshold is None or unit is None:
             continue
-        intervals = [
-            binomtest(s, t).proportion_ci(method="exact") for s, t in zip(counts.successes, counts.trials, strict=True)
-        ]
-        fit_x: np.ndarray = np.empty(0)
-        fit: np.ndarray = np.empty(0)
-        if threshold.slope is not None and threshold.strays is not None:
-            fit_x = np.geomspace(counts.num_transitions[0], counts.num_transitions[-1], _FITTED)
-            fit = success_probability(fit_x, threshold.n50, threshold.slope, threshold.strays)
+        ends = [_interval(s, t) for s, t in zip(counts.successes, counts.trials, strict=True)]
+        fit_x = np.geomspace(counts.num_transitions[0], counts.num_transitions[-1], _FITTED)
+        fit = _fitted(threshold, fit_x)
         found.append(
             SuccessCurve(
                 _name(results, row),
                 [n / unit for n in counts.num_transitions],
                 list(counts.fractions),
-                [interval.low for interval in intervals],
-                [interval.high for interval in intervals],
-                (fit_x / unit).tolist(),
-                fit.tolist(),
+                [low for low, _ in ends],
+                [high for _, high in ends],
+                (fit_x / unit).tolist() if fit else (),
+                fit,
                 gid=f"cells-{results.curves.index(curve)}-{place}",
             )
         )
@@ -144,15 +156,15 @@ def _cells(results: ExperimentResults) -> Iterable[dict[str, Any]]:
             if counts is None:
                 continue
             for n, successes, trials in zip(counts.num_transitions, counts.successes, counts.trials, strict=True):
-                interval = binomtest(successes, trials).proportion_ci(method="exact")
+                low, high = _interval(successes, trials)
                 yield {
                     "curve": curve.curve.label,
                     "x": row.point.x,
                     "num_transitions": n,
                     "successes": successes,
                     "trials": trials,
-                    "low": interval.low,
-                    "high": interval.high,
+                    "low": low,
+                    "high": high,
                     "over_n50": None if n50 is None else n / n50,
                 }
 
@@ -175,7 +187,7 @@ def _collapse_caption(results: ExperimentResults) -> str:
 
 # --- phase diagram -----------------------------------------------------------------------------------------
 
-_CELLS = 160
+_SHADES = 160
 """Shades in a column."""
 
 
@@ -193,23 +205,16 @@ def _draw_phase(results: ExperimentResults) -> Figure:
     panels = []
     rows = [row for curve in results.curves for row in curve.points if row.counts is not None]
     largest = max(row.counts.num_transitions[-1] for row in rows if row.counts is not None)
+    edges = np.geomspace(0.8, 1.2 * largest, _SHADES + 1)
     for curve in results.curves:
         columns = []
         for row in curve.points:
             counts, threshold = row.counts, row.threshold
             if counts is None or threshold is None:
                 continue
-            edges: np.ndarray = np.empty(0)
-            fit: np.ndarray = np.empty(0)
-            if threshold.slope is not None and threshold.strays is not None:
-                edges = np.geomspace(0.8, 1.2 * largest, _CELLS + 1)
-                middles = np.sqrt(edges[1:] * edges[:-1])
-                fit = success_probability(middles, threshold.n50, threshold.slope, threshold.strays)
-            columns.append(
-                PhaseColumn(
-                    places[row.point.x], counts.num_transitions, list(counts.fractions), edges.tolist(), fit.tolist()
-                )
-            )
+            fit = _fitted(threshold, np.sqrt(edges[1:] * edges[:-1]))
+            shades = (edges.tolist(), fit) if fit else ()
+            columns.append(PhaseColumn(places[row.point.x], counts.num_transitions, list(counts.fractions), *shades))
         own = [line for line in lines if line.series == curve.curve.label]
         panels.append((curve.curve.heading, columns, own))
     return phase_figure(panels, x_label=axis_label(experiment), y_label=f"{unit_of(experiment)} $N$")
@@ -260,7 +265,8 @@ def _trends(results: ExperimentResults) -> list[Trend]:
 
 
 def _draw_ratio(results: ExperimentResults) -> Figure:
-    return ratio_figure(
+    return alone(
+        draw_ratios,
         _ratio_series(results),
         _trends(results),
         x_label=axis_label(results.experiment),

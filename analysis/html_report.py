@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import io
 import re
 import shlex
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from typing import Any
 import jinja2
 
 from analysis.figure_kinds import FIGURES
-from analysis.figures import paper_style
+from analysis.figures import paper_style, svg_element
 from analysis.ledger_tables import claim_rows, summary_line
 from analysis.report import growth_lines
 from analysis.results import CurveResults, ExperimentResults
@@ -58,21 +57,20 @@ def html_report(
 
 
 def _figures(results: ExperimentResults) -> list[dict[str, str]]:
-    found = []
+    found, titles = [], _titles(results)
     for name in _FIGURES:
         kind = FIGURES[name]
         try:
             kind.check(results, name)
         except ConfigError:
             continue
-        buffer = io.BytesIO()
         with paper_style():
-            kind.draw(results).savefig(buffer, format="svg", metadata={"Date": None})
+            svg = svg_element(kind.draw(results))
         found.append(
             {
                 "name": name,
                 "about": f"{kind.about}; the values are in the tables below",
-                "svg": _inline(buffer.getvalue().decode(), f"{name}-", _titles(results)),
+                "svg": _inline(svg, f"{name}-", titles),
                 "caption": kind.caption(results).strip(),
             }
         )
@@ -106,8 +104,7 @@ def _titles(results: ExperimentResults) -> dict[str, list[str]]:
 
 
 def _inline(svg: str, prefix: str, titles: dict[str, list[str]]) -> str:
-    """An SVG element for the page: ids of its own, no declaration, and titles on its marks."""
-    svg = svg[svg.index("<svg") :]
+    """An SVG element for the page: ids of its own, and titles on its marks."""
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     for gid, texts in titles.items():
         svg = _with_titles(svg, gid, texts)

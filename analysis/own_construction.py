@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from analysis.formula import Formula
 from analysis.setting import ConfigError, Setting, expected_one_of
-from proofs_check.rank_prediction import count_by_rank, polynomial_in_d
+from proofs_check.rank_prediction import CountsByRank, count_by_rank, polynomial_in_d
 from proofs_check.testing import (
     assert_bellman_optimal,
     assert_hypothesis_class,
@@ -21,6 +22,7 @@ from proofs_check.testing import (
 )
 from toyenvs.constructions import CONSTRUCTIONS, EXTENSIONS, Construction
 from toyenvs.constructions.own import OwnConstruction, load_construction, own_group
+from toyenvs.hypothesis_classes import HypothesisClass
 
 __all__ = ["OwnPrediction", "check_own", "name_own", "predict_own"]
 
@@ -95,8 +97,6 @@ def check_own(own: OwnConstruction, setting: Setting) -> None:
         if type(group).__module__.partition(".")[0] != "toyenvs":
             for dim in dims:
                 assert_hypothesis_class(group, dim)
-        if group.finite:
-            return
         for dim in dims:
             construction = own.construction(dim, setting.discount)
             if construction.goal_dim != dim:
@@ -115,6 +115,12 @@ def check_own(own: OwnConstruction, setting: Setting) -> None:
         told = " ".join(str(error).split())
         reason = told if isinstance(error, ValueError) else f"its formulas raise {type(error).__name__}: {told}"
         raise ConfigError("construction", own.name, reason) from error
+
+
+@lru_cache(maxsize=256)
+def _counts(construction: type[Construction], group: HypothesisClass, dim: int, discount: float) -> CountsByRank:
+    """Both learners' counts, which are counted together."""
+    return count_by_rank(construction, group, dim, discount)
 
 
 def predict_own(own: OwnConstruction, learner: str, setting: Setting) -> OwnPrediction:
@@ -136,7 +142,10 @@ def predict_own(own: OwnConstruction, learner: str, setting: Setting) -> OwnPred
         formula(setting)
         return OwnPrediction(formula, None, {})
     data = (setting.relabels, setting.steps_per_goal, setting.goals, setting.actions, setting.noise, setting.method)
-    counted: dict[str, Callable[[Any], int | None]] = {"ddpg": lambda c: c.ddpg, "reengage": lambda c: c.reengage}
+    counted: dict[str, Callable[[CountsByRank], int | None]] = {
+        "ddpg": lambda c: c.ddpg,
+        "reengage": lambda c: c.reengage,
+    }
     plain = data in [(1, 1, "independent", "ball", 0.0, method) for method in ("descent", "minimiser")]
     if learner not in counted or not plain:
         return OwnPrediction(
@@ -149,7 +158,7 @@ def predict_own(own: OwnConstruction, learner: str, setting: Setting) -> OwnPred
         if not group.allows(dim):
             continue
         try:
-            count = counted[learner](count_by_rank(own.construction, group, dim, setting.discount))
+            count = counted[learner](_counts(own.construction, group, dim, setting.discount))
         except Exception as error:  # a formula may be right for arrays and tensors, and not run on exact numbers
             told = " ".join(str(error).split())
             return OwnPrediction(None, None, {}, f"its formulas do not run on exact numbers ({told})")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.experiment import Experiment
-from analysis.figures import Figure, Mark, Series, TheoryLine, thresholds_figure
+from analysis.figures import Figure, Mark, Series, TheoryLine, alone, draw_thresholds
 from analysis.formula import Formula
 from analysis.results import ExperimentResults
 from analysis.tables import csv_text
@@ -44,7 +44,8 @@ def results_figure(results: ExperimentResults) -> Figure:
     """Draw thresholds, or errors where those were measured; call within :func:`analysis.figures.paper_style`."""
     experiment = results.experiment
     places = places_of(experiment)
-    return thresholds_figure(
+    return alone(
+        draw_thresholds,
         _series(results, places),
         theory_lines(experiment, places),
         x_label=axis_label(experiment),

@@ -19,7 +19,16 @@ from analysis.scaling_law import LawFit
 from analysis.threshold import Threshold
 from analysis.verdict import PointResult
 
-__all__ = ["errors_csv", "latex_table", "scaling_csv", "terminal_table", "threshold_record", "thresholds_csv"]
+__all__ = [
+    "errors_csv",
+    "interval_text",
+    "latex_table",
+    "scaling_csv",
+    "smallest_text",
+    "terminal_table",
+    "threshold_record",
+    "thresholds_csv",
+]
 
 SETTING_COLUMNS = (
     "construction",
@@ -247,9 +256,8 @@ def count_text(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
 
 
-def _interval(row: PointResult) -> str:
-    threshold = row.threshold
-    assert threshold is not None
+def interval_text(threshold: Threshold) -> str:
+    """N₅₀, or the bound that it is, with its interval; … for an open end."""
     if threshold.censored == "undetermined":
         return threshold.censored
     sign = {"left": "≤ ", "right": "≥ "}.get(threshold.censored, "")
@@ -261,11 +269,10 @@ def _or_dash(value: float | None, form: Callable[[float], str] = str) -> str:
     return "–" if value is None else form(value)
 
 
-def _smallest(row: PointResult) -> str:
+def smallest_text(threshold: Threshold) -> str:
     """The smallest N, marked where it is the rounded-up N₅₀ and not settled by trials."""
-    assert row.threshold is not None
-    least = row.threshold.smallest_n
-    return _or_dash(least) if least is None or row.threshold.settled else f"~{least}"
+    least = threshold.smallest_n
+    return _or_dash(least) if least is None or threshold.settled else f"~{least}"
 
 
 def terminal_table(results: CurveResults, x: str) -> Table:
@@ -306,9 +313,9 @@ def _threshold_row(row: PointResult, restarted: bool) -> list[str]:
     assert threshold is not None
     return [
         str(row.point.x),
-        _interval(row),
+        interval_text(threshold),
         _or_dash(threshold.n90, count_text),
-        _smallest(row),
+        smallest_text(threshold),
         _or_dash(row.point.predicted, "{:g}".format),
         _or_dash(row.ratio, "{:.2f}".format),
         str(threshold.trials),

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from analysis.figures import Mark, Series, TheoryLine, draw_thresholds, paper_style, save_figure, thresholds_figure
+from analysis.figures import Mark, Series, TheoryLine, alone, draw_thresholds, paper_style, save_figure
 
 DDPG = Series(
     "DDPG",
@@ -48,7 +48,7 @@ MANY = [
 
 def draw(directory: Path) -> dict[str, bytes]:
     with paper_style():
-        paths = save_figure(thresholds_figure(SERIES, LINES), directory, "complexity", {"seed": "0"})
+        paths = save_figure(alone(draw_thresholds, SERIES, LINES), directory, "complexity", {"seed": "0"})
     return {path.suffix: path.read_bytes() for path in paths}
 
 
@@ -187,7 +187,7 @@ def test_learners_differ_without_colour() -> None:
 
 def test_labels_do_not_touch() -> None:
     with paper_style():
-        figure = thresholds_figure(SERIES, [*LINES, TheoryLine("$c$", (2, 16), (4, 230))])
+        figure = alone(draw_thresholds, SERIES, [*LINES, TheoryLine("$c$", (2, 16), (4, 230))])
         figure.draw_without_rendering()
         ax = figure.axes[0]
         boxes = [text.get_window_extent() for text in ax.texts]
@@ -212,7 +212,8 @@ def test_intervals_end_at_their_numbers() -> None:
 
 def test_an_axis_of_categories_has_their_names_and_no_curves() -> None:
     with paper_style():
-        figure = thresholds_figure(
+        figure = alone(
+            draw_thresholds,
             [MANY[0], MANY[1]],
             [TheoryLine("$c$", (1, 2), (2, 30), "curve 0")],
             x_label="class",
@@ -242,7 +243,7 @@ def test_an_axis_of_categories_has_their_names_and_no_curves() -> None:
 
 def test_more_than_two_curves_are_named_in_a_legend_once() -> None:
     with paper_style():
-        figure = thresholds_figure(MANY, [TheoryLine("$d$", (1, 2), (2, 3), one.label) for one in MANY])
+        figure = alone(draw_thresholds, MANY, [TheoryLine("$d$", (1, 2), (2, 3), one.label) for one in MANY])
         figure.draw_without_rendering()
     ax = figure.axes[0]
     legend = ax.get_legend()

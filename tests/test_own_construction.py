@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import importlib
 import json
-from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -302,8 +301,12 @@ def test_a_class_can_be_given_itself() -> None:
 
 def test_an_entry_point_is_a_name_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = EntryPoint("their-drift", "toyenvs.constructions:GradientFeedback", own.ENTRY_POINTS)
-    found: Callable[..., Any] = lambda group, name: [entry] if name == "their-drift" else []  # noqa: E731
-    monkeypatch.setattr(own, "entry_points", found)
+
+    def installed(group: str, name: str) -> list[EntryPoint]:
+        assert group == own.ENTRY_POINTS
+        return [entry] if name == "their-drift" else []
+
+    monkeypatch.setattr(own, "entry_points", installed)
     (setting,) = compare_learners((3,), ("ddpg",), construction="their-drift").settings
     assert setting.construction == "their-drift"
     assert setting.own is not None

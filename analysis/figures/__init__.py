@@ -5,10 +5,21 @@ None of them touches global state; styles are applied in a context, :func:`paper
 
 from analysis.figures.landscape import Landscape, draw_geodesics, draw_minima, landscape_figure
 from analysis.figures.phase_diagram import PhaseColumn, draw_phase_diagram, phase_figure
-from analysis.figures.ratio import Trend, draw_ratios, ratio_figure
-from analysis.figures.style import FORMATS, VENUES, WIDTHS, Figure, Venue, check_text, paper_style, save_figure
+from analysis.figures.ratio import Trend, draw_ratios
+from analysis.figures.style import (
+    FORMATS,
+    VENUES,
+    WIDTHS,
+    Figure,
+    Venue,
+    alone,
+    check_text,
+    paper_style,
+    save_figure,
+    svg_element,
+)
 from analysis.figures.success import SuccessCurve, draw_success, success_figure
-from analysis.figures.thresholds import Mark, Series, TheoryLine, draw_thresholds, thresholds_figure
+from analysis.figures.thresholds import Mark, Series, TheoryLine, draw_thresholds
 
 __all__ = [
     "FORMATS",
@@ -23,6 +34,7 @@ __all__ = [
     "TheoryLine",
     "Trend",
     "Venue",
+    "alone",
     "check_text",
     "draw_geodesics",
     "draw_minima",
@@ -33,8 +45,7 @@ __all__ = [
     "landscape_figure",
     "paper_style",
     "phase_figure",
-    "ratio_figure",
     "save_figure",
     "success_figure",
-    "thresholds_figure",
+    "svg_element",
 ]

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis.figures.style import SHARED
 from analysis.figures.thresholds import Series, series_styles
 
-__all__ = ["Trend", "draw_ratios", "ratio_figure"]
+__all__ = ["Trend", "draw_ratios"]
 
 
 @dataclass(frozen=True)
@@ -86,10 +85,3 @@ def draw_ratios(
     ax.set_ylabel(y_label)
     ax.legend(frameon=False, fontsize=6.5, handlelength=1.6)
     return ax
-
-
-def ratio_figure(series: Sequence[Series], trends: Sequence[Trend] = (), *, x_label: str, y_label: str) -> Figure:
-    """The figure alone; call within :func:`analysis.figures.paper_style`. Arguments as :func:`draw_ratios`."""
-    figure = Figure(layout="constrained")
-    draw_ratios(figure.add_subplot(), series, trends, x_label=x_label, y_label=y_label)
-    return figure

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.mathtext import MathTextParser
 from tueplots import figsizes, fontsizes
@@ -33,9 +34,11 @@ __all__ = [
     "WIDTHS",
     "Figure",
     "Venue",
+    "alone",
     "check_text",
     "paper_style",
     "save_figure",
+    "svg_element",
 ]
 
 FORMATS = ("pdf", "svg", "png", "pgf")
@@ -140,6 +143,24 @@ def paper_style(venue: str = "aaai", width: str = "column", *, usetex: bool = Fa
     settings.pop("backend", None)
     with mpl.rc_context(settings):
         yield
+
+
+_P = ParamSpec("_P")
+
+
+def alone(draw: Callable[Concatenate[Axes, _P], Axes], *args: _P.args, **kwargs: _P.kwargs) -> Figure:
+    """A figure of one pair of axes, drawn by a function of this package; call within :func:`paper_style`."""
+    figure = Figure(layout="constrained")
+    draw(figure.add_subplot(), *args, **kwargs)
+    return figure
+
+
+def svg_element(figure: Figure) -> str:
+    """A figure as an SVG element, for a page of HTML; call within :func:`paper_style`."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue().decode()
+    return text[text.index("<svg") :]
 
 
 def check_text(text: str) -> None:

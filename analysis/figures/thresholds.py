@@ -9,13 +9,12 @@ from typing import Any
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from analysis.figures.style import COLOURS, COOL, LEARNER_STYLES, MARKERS, SHARED, WARM
 
-__all__ = ["Mark", "Series", "TheoryLine", "draw_thresholds", "series_styles", "thresholds_figure"]
+__all__ = ["Mark", "Series", "TheoryLine", "draw_thresholds", "series_styles"]
 
 _DODGE = 1.07
 """Factor in x between the censored marks of two curves, which may lie on the same point."""
@@ -330,26 +329,3 @@ def _label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None
         place = max(y, previous.get(beside, 0.0) * gap)
         ax.text(beside, place, label, color=colour, fontsize=7, va="center", ha="left", clip_on=False)
         previous[beside] = place
-
-
-def thresholds_figure(
-    series: Sequence[Series],
-    theory: Sequence[TheoryLine],
-    *,
-    x_label: str = "dimension $d$",
-    y_label: str = "transitions for success probability ½",
-    categories: Sequence[str] = (),
-    heading: str = "",
-) -> Figure:
-    """Make the figure at one-column width; call within :func:`paper_style`. Arguments as :func:`draw_thresholds`."""
-    figure = Figure(layout="constrained")
-    draw_thresholds(
-        figure.add_subplot(),
-        series,
-        theory,
-        x_label=x_label,
-        y_label=y_label,
-        categories=categories,
-        heading=heading,
-    )
-    return figure
