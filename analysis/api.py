@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import html
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from typing_extensions import override
 
 from analysis.counts import Counts
@@ -31,6 +32,7 @@ from analysis.executors import open_executor
 from analysis.experiment import Experiment, compare_learners
 from analysis.figure_kinds import FIGURES
 from analysis.figures import VENUES, WIDTHS, Figure, paper_style, svg_element
+from analysis.formula import Formula, order_of_growth
 from analysis.preset import load_preset
 from analysis.report import write_results
 from analysis.results import ExperimentResults
@@ -242,6 +244,9 @@ def run_sweep(
 
     Source: the searches are those of :mod:`analysis.search`, the estimates of :mod:`analysis.threshold`.
     """
+    for name, value, example in (("dims", dims, "(2, 3, 4)"), ("learners", learners, "('ddpg', 'reengage')")):
+        if isinstance(value, str) or not isinstance(value, Iterable | None):
+            raise ConfigError(name, value, f"expected a sequence such as {example}")
     for name in setting:
         if name not in _FIELDS:
             raise ConfigError(name, setting[name], expected_one_of(name, sorted(_FIELDS)))
@@ -313,21 +318,24 @@ def _as_counts(dim: int, given: Counts | Mapping[int, tuple[int, int]]) -> Count
         return given
     try:
         return Counts.from_cells(given)
-    except (TypeError, ValueError, IndexError) as error:
+    except (TypeError, IndexError):
+        raise ValueError(f"counts at d = {dim}: expected {{N: (successes, trials)}}, not {given!r:.60}") from None
+    except ValueError as error:
         raise ValueError(f"counts at d = {dim}: {error}") from None
 
 
 def fit_scaling(
     counts: Thresholds | Mapping[int, Counts | Mapping[int, tuple[int, int]]],
     *,
-    laws: Sequence[Law] = CANDIDATE_LAWS,
+    laws: Sequence[Law | str] = CANDIDATE_LAWS,
     level: float = 0.95,
 ) -> Scaling:
     """Fit laws of growth to the counts of one learner, and a power law beside them.
 
     Args:
         counts: of :func:`fit_thresholds`, or what that takes. The laws are fitted to the counts, not to the estimates.
-        laws: candidates, with distinct names; d − 1, d, D + 1 and d² if none are given.
+        laws: candidates, with distinct names: formulas in d and D = d(d − 1)/2, such as "D + 1" or "2*d**2", or
+            :class:`analysis.scaling_law.Law`; d − 1, d, D + 1 and d² if none are given.
         level: confidence level of the intervals, in (0, 1).
 
     Returns:
@@ -339,4 +347,21 @@ def fit_scaling(
     Source: :mod:`analysis.scaling_law`.
     """
     given = counts.counts if isinstance(counts, Thresholds) else counts
-    return fit_laws({dim: _as_counts(dim, given[dim]) for dim in sorted(given)}, laws, level)
+    made = [law if isinstance(law, Law) else _law(law) for law in laws]
+    return fit_laws({dim: _as_counts(dim, given[dim]) for dim in sorted(given)}, made, level)
+
+
+def _law(text: str) -> Law:
+    """A law by its name, or by a formula.
+
+    Raises:
+        ConfigError: if it is no formula.
+    """
+    formula = Formula(text, "laws")
+
+    def at(dim: int) -> float:
+        return formula(Setting(dim=dim, learner="ddpg"))
+
+    order = order_of_growth(at)
+    assert order is not None, "a formula has a value everywhere, or raises"
+    return Law(text, order, lambda dims: np.array([at(int(d)) for d in dims], dtype=np.float64))

@@ -61,7 +61,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     except OSError as error:
         complain("new-construction", f"argument --out: {directory} cannot be written to ({error.strerror})")
         return EXIT_FAILED
-    console.print(
-        f"now: reengage scale --construction {targets['construction']}:{name} --dims 2,3,4,6", highlight=False
-    )
+    console.print("now (the second takes seconds; --dims 2,3,4,6 and no --trials is the real thing):", highlight=False)
+    measure = f"reengage scale --construction {targets['construction']}:{name} --dims 2,3 --trials 10 --out {module}"
+    for command in (f"pytest {targets['test']}", measure):
+        console.print(f"  {command}", highlight=False, soft_wrap=True)
     return EXIT_DONE

@@ -11,6 +11,7 @@ from rich.console import Console
 from analysis.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, complain
 from analysis.figure_kinds import FIGURES
 from analysis.figures import FORMATS, VENUES, WIDTHS, paper_style, save_figure
+from analysis.latex import as_latex
 from analysis.results import ExperimentResults
 from analysis.results_figure import provenance
 from analysis.run_directory import write_atomically
@@ -24,7 +25,8 @@ DESCRIPTION = """\
 Draw a figure of finished runs for a venue: at the width of its column or text and in its font sizes, so that
 \\includegraphics needs no scaling. Nothing of a run is measured again, and runs are only read.
 
-Beside the figure stand the numbers behind every mark and line (.csv) and a caption (.txt).
+Beside the figure stand the numbers behind every mark and line (.csv) and a caption, plain (.txt) and for LaTeX
+(-caption.tex, for \\caption{\\input{...}}).
 """
 
 _KINDS = "\n".join(f"  {name:<16} {kind.about}" for name, kind in FIGURES.items())
@@ -126,7 +128,8 @@ def _draw(results: ExperimentResults, directory: Path, prefix: str, arguments: a
     with paper_style(arguments.venue, arguments.width, usetex=arguments.usetex):
         figure = kind.draw(results)
         written = save_figure(figure, directory, name, provenance(results.experiment), arguments.format)
-    for ending, text in ((".csv", kind.csv(results)), (".txt", kind.caption(results))):
+    told = kind.caption(results)
+    for ending, text in ((".csv", kind.csv(results)), (".txt", told), ("-caption.tex", as_latex(told))):
         written.append(directory / (name + ending))
         write_atomically(written[-1], text)
     return written

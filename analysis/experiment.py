@@ -7,13 +7,12 @@ the plain command all make experiments; everything downstream knows only these.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from types import NoneType
 from typing import Any
 
-from analysis.formula import Formula, Theory
+from analysis.formula import Formula, Theory, order_of_growth
 from analysis.own_construction import check_own, name_own, predict_own
 from analysis.setting import ENGINE, ConfigError, Setting, content_hash
 from proofs_check.identifiability import prediction_label
@@ -46,10 +45,6 @@ EXPECTATIONS = {
     "at most": "the threshold is nowhere above the prediction",
     "none": "the prediction is drawn, and nothing is concluded from it",
 }
-
-
-_NEARLY_WHOLE = 0.03
-"""Slopes at d = 256 of d − 1, D + 1 and the like differ from their order by less."""
 
 _NO_LUCK_FROM = 3
 """The smallest d at which a coin toss between the solutions of too few equations is mostly wrong."""
@@ -158,11 +153,7 @@ class Curve:
     @property
     def predicted_order(self) -> float | None:
         """The power of d that the prediction grows with: its slope between two large d, to a whole number if near."""
-        low, high = self.predict(2**8), self.predict(2**9)
-        if low is None or high is None:
-            return None
-        slope = math.log2(high / low)
-        return float(round(slope)) if abs(slope - round(slope)) < _NEARLY_WHOLE else slope
+        return order_of_growth(self.predict)
 
 
 @dataclass(frozen=True)
@@ -349,9 +340,9 @@ def compare_learners(dims: Sequence[int], learners: Sequence[str], **common: Any
         if own is not None:
             if not curves:
                 check_own(own, first)
-            curve, silent = _own_curve(own, learner, points)
+            curve, remark = _own_curve(own, learner, points)
             curves.append(curve)
-            about += [f"Nothing is predicted of {curve.label}: {silent}."] if silent else []
+            about += [remark] if remark else []
             continue
         # Names and the counts of weaker methods are those of one fresh goal a transition.
         plain = first.relabels == first.steps_per_goal == 1
@@ -369,7 +360,7 @@ def compare_learners(dims: Sequence[int], learners: Sequence[str], **common: Any
         )
     return Experiment(
         name="complexity",
-        title=f"{first.construction}, {first.group.upper()}(d), {first.optimiser}",
+        title=f"{first.construction}, {_class_name(first.group)}, {first.optimiser}",
         x="dim",
         curves=tuple(curves),
         about=" ".join(about),
@@ -377,8 +368,13 @@ def compare_learners(dims: Sequence[int], learners: Sequence[str], **common: Any
     )
 
 
+def _class_name(group: str) -> str:
+    """A hypothesis class as it is written."""
+    return f"{group.upper()}(d)" if group in ("so", "o") else f"class {group}"
+
+
 def _own_curve(own: OwnConstruction, learner: str, points: Sequence[Point]) -> tuple[Curve, str]:
-    """The curve of a construction of one's own, and why nothing is predicted of it; "" where something is."""
+    """The curve of a construction of one's own, and where its prediction comes from; "" where its author states it."""
     prediction = predict_own(own, learner, points[0].setting)
     placed = [replace(point, predicted=prediction(point.setting)) for point in points]
     known = prediction.formula is not None and all(point.predicted is not None for point in placed)
@@ -391,7 +387,11 @@ def _own_curve(own: OwnConstruction, learner: str, points: Sequence[Point]) -> t
         prediction_label=prediction.label,
         expectation=order if known else Expectation(),
     )
-    return curve, prediction.silent_because
+    if prediction.silent_because:
+        return curve, f"Nothing is predicted of {curve.label}: {prediction.silent_because}."
+    if prediction.counts:
+        return curve, f"The prediction for {curve.label} is counted: equations near U, by exact ranks."
+    return curve, ""
 
 
 def require_distinct(argument: str, values: Sequence[object]) -> None:

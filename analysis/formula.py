@@ -17,7 +17,7 @@ from simpleeval import InvalidExpression, SimpleEval
 from analysis.setting import ConfigError, Setting
 from proofs_check.identifiability import predicted_threshold, projected_threshold
 
-__all__ = ["FUNCTIONS", "VARIABLES", "Formula", "Theory"]
+__all__ = ["FUNCTIONS", "VARIABLES", "Formula", "Theory", "order_of_growth"]
 
 VARIABLES: dict[str, Callable[[Setting], float]] = {
     "d": lambda setting: setting.dim,
@@ -44,6 +44,9 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
 _LARGEST = 1e15
 """A count of transitions beyond this is a mistake in typing."""
 
+_NEARLY_WHOLE = 0.03
+"""Slopes at d = 256 of d − 1, D + 1 and the like differ from their order by less."""
+
 _LONGEST = 200
 """Characters of a formula: deeply nested ones would exhaust the parser."""
 
@@ -69,6 +72,19 @@ def _parsed(text: str) -> ast.expr:
     return expression
 
 
+def order_of_growth(predict: Callable[[int], float | None]) -> float | None:
+    """The power of d that a prediction grows with: its slope between two large d, to a whole number if near.
+
+    Args:
+        predict: d -> the prediction; None where there is none.
+    """
+    low, high = predict(2**8), predict(2**9)
+    if low is None or high is None:
+        return None
+    slope = math.log2(high / low)
+    return float(round(slope)) if abs(slope - round(slope)) < _NEARLY_WHOLE else slope
+
+
 @dataclass(frozen=True)
 class Formula:
     """A positive number as a function of a setting.
@@ -80,6 +96,11 @@ class Formula:
 
     text: str
     argument: str = "predicted"
+
+    @property
+    def name(self) -> str:
+        """The formula as the laws of growth are named: d^2, not d**2."""
+        return self.text.replace("**", "^")
 
     def __call__(self, setting: Setting) -> float:
         """The value.

@@ -75,6 +75,7 @@ def _curve_summary(results: CurveResults) -> dict[str, Any]:
         "approach": None if approach is None else {**asdict(approach), "dims": list(approach.dims)},
         "laws": [] if scaling is None else [law_record(curve, fit) for fit in scaling.laws],
         "best_law": None if scaling is None else scaling.best,
+        "exact_laws": list(results.exact_laws),
         "order_weights": {}
         if scaling is None
         else {str(order): weight for order, weight in scaling.order_weights.items()},
@@ -142,6 +143,8 @@ def print_report(results: ExperimentResults, written: Sequence[Path], console: C
                 highlight=False,
             )
         _print_unfinished(curve, console)
+    if experiment.common("construction_source") is not None and experiment.about:
+        console.print(f"\n{experiment.about}", highlight=False)
     console.print("\nVerdict:", style="bold", end=" ")
     console.print(f"{results.verdict.sentence}\n", highlight=False)
     for path in written:
@@ -169,6 +172,9 @@ def growth_lines(results: CurveResults) -> list[str]:
         if joint.lack_of_fit is not None and joint.lack_of_fit < _REJECTED:
             fit += ", so that the counts reject this model and its interval means little"
         lines.append(f"  one model of all counts: exponent {joint.exponent:.2f} [{low}, {high}]{fit}")
+    if len(results.settled) > 1:
+        exact = " = ".join(results.exact_laws) or "none of these laws with constant 1"
+        lines.append(f"  the smallest N is settled at d = {', '.join(map(str, results.settled))}, and is there {exact}")
     approach = results.approach
     if approach is not None:
         high = "…" if approach.limit_high is None else f"{approach.limit_high:.2f}"

@@ -13,6 +13,7 @@ from analysis.approach import Approach, fit_approach
 from analysis.counts import Counts
 from analysis.experiment import Curve, Experiment
 from analysis.fixed_sizes import FixedSizes
+from analysis.formula import Formula
 from analysis.joint_model import JointModel, fit_joint_model
 from analysis.scaling_law import CANDIDATE_LAWS, Law, Scaling, fit_scaling
 from analysis.search import ThresholdSearch
@@ -61,6 +62,38 @@ class CurveResults:
     def verdict(self) -> Verdict:
         """Whether the prediction holds."""
         return judge(self.curve, self.points, self.scaling)
+
+    @property
+    def settled(self) -> dict[int, int]:
+        """The smallest N by d, where exact tests settle it; empty off the axis of dimensions."""
+        return {
+            row.point.setting.dim: threshold.smallest_n
+            for row in self.points
+            if self.scaling is not None
+            and (threshold := row.threshold) is not None
+            and threshold.settled
+            and threshold.smallest_n is not None
+        }
+
+    @property
+    def exact_laws(self) -> tuple[str, ...]:
+        """The laws that *are* the smallest N wherever it is settled, no constant; "the prediction" first, if it is.
+
+        Where success jumps from never to always, N₅₀ is known to lie between N − 1 and N only, and for small d a
+        constant times a steeper law passes there as well: weights do not tell them apart, the integers do.
+        """
+        settled = self.settled
+        dims = list(settled)
+        if self.scaling is None or not dims:
+            return ()
+        predicted = {row.point.setting.dim: row.point.predicted for row in self.points}
+        told = ["the prediction"] if all(predicted[d] == n for d, n in settled.items()) else []
+        laws = [
+            fit.law.name
+            for fit in self.scaling.laws
+            if np.array_equal(np.round(np.exp(fit.law.log(dims)), 6), list(settled.values()))
+        ]
+        return (*told, *laws)
 
     @property
     def approach(self) -> Approach | None:
@@ -220,7 +253,7 @@ def _laws(curve: Curve) -> tuple[Law, ...]:
         return np.array([curve.predict(int(d)) for d in at], dtype=np.float64)
 
     # Plain text where there is any: a label may be full of LaTeX.
-    name = curve.formula.text if curve.formula is not None else curve.prediction_label or "predicted"
+    name = curve.formula.name if isinstance(curve.formula, Formula) else "theory"
     if name in {law.name for law in standing}:
         name += " (predicted)"  # a label that is a standing law's, on another formula
     return (*standing, Law(name, order, function))

@@ -182,7 +182,7 @@ def theory_lines(experiment: Experiment, places: Mapping[Any, float]) -> list[Th
     for curve in experiment.curves:
         label = "" if curve.prediction_label is None else f"${curve.prediction_label}$"
         if not label and isinstance(curve.formula, Formula):
-            label = curve.formula.text.replace("-", "−").replace("*", "·")  # a user's own, nearly as it was written
+            label = curve.formula.name.replace("-", "−").replace("*", "·")  # a user's own, nearly as it was written
         if experiment.x == "dim" and curve.formula is not None:
             dims = [point.setting.dim for point in curve.points]
             known = [(float(dim), curve.predict(dim)) for dim in range(min(dims), max(dims) + 1)]

@@ -121,13 +121,32 @@ def test_counts_of_any_origin() -> None:
         fit_thresholds({4: {}})
     with pytest.raises(ValueError, match="counts are empty"):
         fit_thresholds({})
-    assert fit_scaling({4: CELLS[4]}).reason.startswith("a law needs a threshold at three dimensions")
+    fraction: Any = {2: {1: 0.5}}
+    with pytest.raises(ValueError, match=r"counts at d = 2: expected \{N: \(successes, trials\)\}, not \{1: 0.5\}"):
+        fit_thresholds(fraction)
+    assert fit_scaling({4: CELLS[4]}).reason.endswith(
+        "three dimensions with success on both sides of 1/2: only d = 4 do"
+    )
+
+
+def test_laws_are_formulas() -> None:
+    scaling = fit_scaling(CELLS, laws=("D + 1", "d**2", "log(d)"))
+    listed = {fit.law.name: fit for fit in fit_scaling(CELLS).laws}
+    for mine, name in (("D + 1", "D+1"), ("d**2", "d^2")):
+        (fit,) = (fit for fit in scaling.laws if fit.law.name == mine)
+        assert fit.law.order == 2
+        assert (fit.constant, fit.aic) == (listed[name].constant, listed[name].aic)
+    with pytest.raises(ConfigError, match="laws: 'd \\+ x' is not allowed"):
+        fit_scaling(CELLS, laws=("d + x",))
+    assert len(repr(scaling)) < 3000
 
 
 def test_what_cannot_be_run_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     out = tmp_path / "run"
     for words, argument in (
         ({"dims": (1,)}, "dims"),
+        ({"dims": 2}, "dims"),
+        ({"learners": "ddpg"}, "learners"),
         ({"learners": ("sarsa",)}, "learners"),
         ({"experiment": "relabeling"}, "preset"),
         ({"executor": "cluster"}, "executor"),

@@ -18,7 +18,9 @@ def test_the_template_and_its_test_work_as_they_are(
     assert main(["new-construction", "WindyPlane", "--out", str(tmp_path)]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["test_windy_plane.py", "windy_plane.py"]
     path = tmp_path / "windy_plane.py"
-    assert f"--construction {path}:WindyPlane" in capsys.readouterr().out
+    *_, check, measure = capsys.readouterr().out.splitlines()
+    assert check.split() == ["pytest", str(tmp_path / "test_windy_plane.py")]
+    assert f"reengage scale --construction {path}:WindyPlane --dims 2,3 --trials 10 --out windy_plane" in measure
     experiment = compare_learners((2, 3), ("ddpg", "reengage"), construction=f"{path}:WindyPlane")
     assert [point.predicted for point in experiment.points] == [2, 4, 1, 2]
     monkeypatch.syspath_prepend(str(tmp_path))

@@ -13,6 +13,8 @@ import pytest
 
 from analysis.cli import main
 from analysis.experiment import compare_learners
+from analysis.results_figure import caption
+from analysis.saved_run import load_results
 from analysis.setting import ConfigError, Setting
 from analysis.trial import Batch, run_own_batch
 from toyenvs.constructions import GradientFeedback, own
@@ -96,6 +98,9 @@ class Few(Plain):
     def policy(self, param, observation, goal):
         return super().policy(param, observation, goal) if self.dim < 5 else scale(goal, 1 / norm(goal))
 
+class Discounted(Plain):
+    discount = 0.5
+
 class Incomplete(Construction):
     def dynamics(self, param, observation, action):
         return observation + action
@@ -163,6 +168,7 @@ def thresholds(run: Path) -> list[dict[str, str]]:
         ("WrongShape", ["policy of WrongShape", "shape (1, 1), expected shape (1, 1, 2)", "one vector of length d"]),
         ("Hidden", ["goal gradient", "it should be 0", "suspect: reward", "hidden from automatic differentiation"]),
         ("WrongReduction", ["reduced_residuals"]),
+        ("Discounted", ["states discount = 0.5, which every experiment sets itself (--discount)"]),
         ("Incomplete", ["does not define goal_reward, policy, q_value"]),
         ("Elsewhere", ["group", "'nowhere', is not one of so, o"]),
         ("Raises", ["its formulas raise", "Error"]),
@@ -225,6 +231,9 @@ def test_thresholds_and_predictions_come_unasked(file: Path, tmp_path: Path) -> 
     # The same as the construction that it is a copy of, which learns by its reduction.
     assert int(rows["reengage", 3]["smallest_n"]) == 2
     assert (tmp_path / "a" / "figures" / "complexity.pdf").is_file()
+    found = load_results(tmp_path / "a")
+    assert "The prediction for DDPG is counted: equations near U, by exact ranks." in caption(found)
+    assert found.experiment.title.startswith("mine.py:Plain, SO(d), ")
 
 
 def test_workers_load_the_file_and_find_the_same(file: Path, tmp_path: Path) -> None:
@@ -257,7 +266,7 @@ def test_a_finished_run_is_drawn_without_running_its_construction(
     file.write_text("raise SystemExit('run')\n", encoding="utf-8")
     monkeypatch.setattr(own, "_LOADED", {})
     assert main(["plot", str(tmp_path / "run"), "--format", "svg", "--out", str(tmp_path / "drawn")]) == 0
-    assert len(list((tmp_path / "drawn").iterdir())) == 3
+    assert len(list((tmp_path / "drawn").iterdir())) == 4
 
 
 def test_a_worker_refuses_another_version(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,7 +363,12 @@ def test_formulas_that_exact_numbers_do_not_know_cost_the_prediction_only(file: 
 
 
 def test_a_start_of_its_own(file: Path) -> None:
-    assert predictions(file, "Started") == ([2, 4, 7, 16, 1, 2, 3, 5], "")
+    predicted, about = predictions(file, "Started")
+    assert predicted == [2, 4, 7, 16, 1, 2, 3, 5]
+    assert about == " ".join(
+        f"The prediction for {learner} is counted: equations near U, by exact ranks."
+        for learner in ("DDPG", "ReenGAGE")
+    )
 
 
 def test_what_is_never_identified_is_not_extrapolated_to(file: Path) -> None:

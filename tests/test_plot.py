@@ -132,6 +132,9 @@ def test_what_is_no_finished_run_is_refused_by_its_reason(finished: Path, tmp_pa
     def with_all(**values: int) -> str:
         return json.dumps({**config, "settings": [{**one, **values} for one in config["settings"]]})
 
+    def with_curves(**values: object) -> str:
+        return json.dumps({**config, "curves": [{**one, **values} for one in config["curves"]]})
+
     for changed, error, said in (
         ("{", ConfigError, "config.json is damaged"),
         ("{}", ConfigError, "describes no experiment"),
@@ -141,6 +144,11 @@ def test_what_is_no_finished_run_is_refused_by_its_reason(finished: Path, tmp_pa
             "engine",
         ),
         (with_all(seed=7), StoreError, "seed"),
+        (json.dumps({**config, "title": None}), ConfigError, "None is no str"),
+        (json.dumps({**config, "measure": "mass"}), ConfigError, "measure = 'mass'"),
+        (json.dumps({**config, "weaker_methods": 1}), ConfigError, "1 is no bool"),
+        (with_curves(predicted=True), ConfigError, "True is no str or NoneType"),
+        (with_curves(expect={**config["curves"][0]["expect"], "kind": "hope"}), ConfigError, "kind = 'hope'"),
     ):
         (run / "config.json").write_text(changed, encoding="utf-8")
         with pytest.raises(error, match=said):
@@ -178,7 +186,7 @@ def test_every_figure_is_the_same_bytes_again_and_has_no_type_3_fonts(
         landscape.cache_clear()
     assert drawn[0] == drawn[1]
     assert contents(finished) == before
-    assert sorted(Path(name).suffix for name in drawn[0]) == [".csv", ".pdf", ".png", ".svg", ".txt"]
+    assert sorted(Path(name).suffix for name in drawn[0]) == [".csv", ".pdf", ".png", ".svg", ".tex", ".txt"]
     (pdf,) = (data for name, data in drawn[0].items() if name.endswith(".pdf"))
     text = pdf + b"".join(inflated(pdf))
     assert b"/Type3" not in text
@@ -275,6 +283,9 @@ def test_several_runs_are_told_apart(finished: Path, tmp_path: Path, capsys: pyt
         "other-complexity-aaai-column.svg",
         "run-complexity-aaai-column.svg",
     ]
+    told = (out / "run-complexity-aaai-column.txt").read_text(encoding="utf-8")
+    assert "95 % " in told
+    assert "95 \\% " in (out / "run-complexity-aaai-column-caption.tex").read_text(encoding="ascii")
     # One bad run among several: nothing is written.
     assert main(["plot", str(finished), str(tmp_path / "nowhere"), "--out", str(tmp_path / "none")]) == 2
     assert not (tmp_path / "none").exists()

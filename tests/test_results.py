@@ -15,7 +15,7 @@ import pytest
 from analysis.counts import Counts
 from analysis.experiment import Experiment, compare_learners
 from analysis.formula import Formula
-from analysis.report import summary
+from analysis.report import growth_lines, summary
 from analysis.results import ExperimentResults
 from analysis.results_figure import mark as mark_of
 from analysis.search import ThresholdSearch
@@ -55,7 +55,11 @@ def results(
     """Results of simulated searches; outcomes name the learner, whose first setting they are counted for."""
     experiment = compare_learners(**{"dims": DIMS, "learners": ("ddpg", "reengage"), **values})
     if predicted is not None:
-        curves = (replace(curve, formula=Formula(predicted[curve.learner])) for curve in experiment.curves)
+        curves = []
+        for curve in experiment.curves:
+            formula = Formula(predicted[curve.learner])
+            points = tuple(replace(point, predicted=formula(point.setting)) for point in curve.points)
+            curves.append(replace(curve, formula=formula, points=points))
         experiment = replace(experiment, curves=tuple(curves))
     hashes = {setting.learner: setting.hash() for setting in experiment.settings}
     counted = [(hashes[learner], *rest) for learner, *rest in outcomes or []]
@@ -99,8 +103,23 @@ def test_a_wrong_prediction_disagrees() -> None:
 def test_few_dimensions_are_undecided() -> None:
     found = results(quadratic, linear, dims=(3, 4))
     assert found.verdict.status == "undecided"
-    assert "a law needs a threshold at three dimensions" in found.verdict.sentence
+    assert "a law needs three dimensions with success on both sides of 1/2: only d = 3, 4 do" in found.verdict.sentence
     assert found.complaints() == ["theory: undecided"]
+
+
+def test_settled_integers_say_which_law_they_are() -> None:
+    """Weights leave open which law N₅₀ follows here, the integers do not."""
+    ddpg, reengage = found((3, 4, 6)).curves
+    assert ddpg.settled == {3: 4, 4: 7, 6: 16}
+    assert (ddpg.exact_laws, reengage.exact_laws) == (("the prediction", "D+1"), ("the prediction", "d-1"))
+    assert "  the smallest N is settled at d = 3, 4, 6, and is there the prediction = D+1" in growth_lines(ddpg)
+    other = results(lambda d: d**2, lambda d: 2 * d, dims=(3, 4, 6)).curves
+    assert [curve.exact_laws for curve in other] == [("d^2",), ()]
+    assert "and is there none of these laws with constant 1" in " ".join(growth_lines(other[1]))
+    # A multiple of a standing law has no law of its own, and is the prediction all the same.
+    doubled = results(quadratic, lambda d: 2 * d, dims=(3, 4, 6), predicted={"ddpg": "D + 1", "reengage": "2*d"})
+    assert doubled.curves[1].exact_laws == ("the prediction",)
+    assert summary(doubled)["curves"]["ReenGAGE"]["exact_laws"] == ["the prediction"]
 
 
 @pytest.mark.parametrize("dims", [(2, 3, 4, 6), (3, 4, 6, 8), (16, 20, 24, 28, 32)])

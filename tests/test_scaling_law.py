@@ -305,7 +305,7 @@ def test_too_little_data_is_a_reason_not_an_exception(data: dict[int, Counts]) -
     assert scaling.best is None
     assert scaling.best_fit is None
     assert scaling.laws == ()
-    assert "a law needs a threshold at three dimensions or more" in scaling.reason
+    assert "a law needs three dimensions with success on both sides of 1/2" in scaling.reason
 
 
 def test_unordered_data_are_fitted_without_complaint() -> None:

@@ -191,6 +191,12 @@ def _complete(found: object, named: str) -> type[Construction]:
     missing = sorted(getattr(found, "__abstractmethods__", ()))
     if missing:
         raise ValueError(f"{named} does not define {', '.join(missing)}")
+    for kept in ("dim", "discount"):
+        if hasattr(found, kept):
+            raise ValueError(
+                f"{named} states {kept} = {getattr(found, kept)!r}, which every experiment sets itself"
+                f" (--{'dims' if kept == 'dim' else kept})"
+            )
     if isinstance(found.group, str) and found.group not in HYPOTHESIS_CLASSES:
         raise ValueError(f"the group of {named}, {found.group!r}, is not one of {', '.join(HYPOTHESIS_CLASSES)}")
     if not isinstance(found.group, str | HypothesisClass):
