@@ -1,8 +1,7 @@
-"""The Gymnasium environments against matrices written out, SyncVectorEnv, the replay buffer and the values."""
+"""The Gymnasium environments against matrices written out, the replay buffer and the values."""
 
 from __future__ import annotations
 
-import itertools
 import math
 import subprocess
 import sys
@@ -21,10 +20,10 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 import toyenvs
-from toyenvs.constructions import CONSTRUCTIONS, GradientFeedback, NoRewardGradient
+from toyenvs.constructions import CONSTRUCTIONS, GradientFeedback
 from toyenvs.goal_env import GoalEnv, VectorGoalEnv
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
-from toyenvs.rendering import FRAME_SIZE, draw_frame, goal_action_plane, position
+from toyenvs.rendering import FRAME_SIZE
 from toyenvs.replay import collect
 
 IDS = list(toyenvs.ENV_IDS)
@@ -528,196 +527,3 @@ def test_bad_options_are_refused_and_change_nothing(options: dict[str, Any], mes
     with pytest.raises(ValueError, match=message):
         env.reset(seed=5, options=options)
     np.testing.assert_array_equal(env.reset()[0]["desired_goal"], twin.reset()[0]["desired_goal"])
-
-
-# --- the vectorised environment ---------------------------------------------------------------------------
-
-
-def assert_equal_data(x: Any, y: Any) -> None:
-    """Equality of nested dictionaries of arrays: keys, shapes, types and every bit."""
-    if isinstance(x, dict):
-        assert x.keys() == y.keys()
-        for key in x:
-            assert_equal_data(x[key], y[key])
-    else:
-        assert x.dtype == y.dtype
-        np.testing.assert_array_equal(x, y)
-
-
-def pair(env_id: str, num_envs: int, **arguments: Any) -> tuple[Any, Any]:
-    """The native environment, and SyncVectorEnv over the single one."""
-    native = gymnasium.make_vec(env_id, num_envs=num_envs, **arguments)
-    return native, gymnasium.make_vec(env_id, num_envs=num_envs, vectorization_mode="sync", **arguments)
-
-
-@pytest.mark.parametrize("env_id", IDS)
-@pytest.mark.parametrize(("dim", "seed"), [(2, 0), (5, [4, 9, 2]), (33, 11)])
-def test_equals_sync_vector_env(env_id: str, dim: int, seed: Any) -> None:
-    native, sync = pair(env_id, 3, dim=dim, max_episode_steps=4, rotation_seed=3, group="o")
-    assert native.observation_space == sync.observation_space
-    assert native.action_space == sync.action_space
-    for x, y in zip(native.reset(seed=seed), sync.reset(seed=seed), strict=True):
-        assert_equal_data(x, y)
-    rng = np.random.default_rng(0)
-    truncations = 0
-    for _ in range(23):
-        actions = rng.standard_normal((3, dim))
-        steps = native.step(actions), sync.step(actions)
-        for x, y in zip(*steps, strict=True):
-            assert_equal_data(x, y)
-        truncations += int(steps[0][3].sum())
-    assert truncations == 12  # 3 copies, and 4 whole episodes of 4 + 1 steps among 23
-    # A second, unseeded reset goes on with the same streams.
-    for x, y in zip(native.reset(), sync.reset(), strict=True):
-        assert_equal_data(x, y)
-
-
-@pytest.mark.parametrize("env_id", IDS)
-def test_equals_sync_vector_env_after_partial_resets(env_id: str) -> None:
-    """Copies out of step with one another: some reset themselves while others act."""
-    native, sync = pair(env_id, 3, dim=3, max_episode_steps=4)
-    native.reset(seed=0)
-    sync.reset(seed=0)
-    rng = np.random.default_rng(0)
-    for t in range(30):
-        actions = rng.standard_normal((3, 3))
-        if t in (2, 7, 11):
-            options = {"reset_mask": np.array([t == 2, t == 7, t == 11])}
-            seed = 5 if t == 7 else None
-            native_reset = native.reset(seed=seed, options=options)
-            assert "reset_mask" in options  # the caller's dictionary is left alone
-            for x, y in zip(native_reset, sync.reset(seed=seed, options=options), strict=True):
-                assert_equal_data(x, y)
-        for x, y in zip(native.step(actions), sync.step(actions), strict=True):
-            assert_equal_data(x, y)
-
-
-def test_the_action_of_an_ended_copy_is_ignored() -> None:
-    envs = VectorGoalEnv(2, "gradient-feedback", dim=3, max_episode_steps=1)
-    envs.reset(seed=0)
-    *_, truncated, info = envs.step(np.ones((2, 3)))
-    np.testing.assert_array_equal(truncated, [True, True])
-    np.testing.assert_array_equal(info["_action"], [True, True])
-    observation, reward, _, truncated, info = envs.step(np.full((2, 3), np.nan))
-    assert info == {}
-    assert not reward.any()
-    assert not truncated.any()
-    np.testing.assert_allclose(np.linalg.norm(observation["observation"], axis=1), 1.0)
-
-
-def test_vector_options() -> None:
-    envs = VectorGoalEnv(2, "gradient-feedback", dim=2)
-    goals = np.array([[1.0, 0.0], [0.0, 3.0]])
-    observation, _ = envs.reset(seed=0, options={"desired_goal": goals, "observation": [4.0, 5.0]})
-    np.testing.assert_array_equal(observation["desired_goal"], goals)
-    np.testing.assert_array_equal(observation["observation"], [[4.0, 5.0], [4.0, 5.0]])
-    mask = np.array([False, True])
-    observation, _ = envs.reset(options={"desired_goal": -goals, "reset_mask": mask})
-    np.testing.assert_array_equal(observation["desired_goal"], [[1.0, 0.0], [0.0, -3.0]])
-    np.testing.assert_array_equal(observation["observation"][0], [4.0, 5.0])
-    assert np.linalg.norm(observation["observation"][1]) == pytest.approx(1.0)
-
-
-def test_vector_seeds() -> None:
-    envs = VectorGoalEnv(2, "gradient-feedback", dim=2)
-    with pytest.raises(ValueError, match=r"^seed: \[1, 2, 3\] has 3 entries, not 2"):
-        envs.reset(seed=[1, 2, 3])
-    with pytest.raises(ValueError, match=r"^options\['reset_mask'\]: .* is not 2 booleans"):
-        envs.reset(options={"reset_mask": np.array([True])})
-    with pytest.raises(ResetNeeded, match="first reset"):
-        envs.reset(options={"reset_mask": np.array([True, False])})
-    assert envs.np_random == ()
-    envs.reset(seed=[1, None])
-    states = [g.bit_generator.state for g in envs.np_random]
-    envs.reset(seed=[1, None])
-    again = [g.bit_generator.state for g in envs.np_random]
-    assert states[0] == again[0]
-    assert states[1] != again[1]
-    with pytest.raises(AttributeError, match="reset"):
-        envs.np_random = np.random.default_rng(0)
-
-
-# --- frames -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("env_id", IDS)
-def test_frames(env_id: str) -> None:
-    env = gymnasium.make(env_id, dim=5, render_mode="rgb_array")
-    observation, _ = env.reset(seed=0)
-    goal = observation["desired_goal"]
-    frames = [env.render()]
-    parallel = np.concatenate([goal, np.zeros(5 - len(goal))])
-    for action in (np.ones(5), -parallel, np.zeros(5)):  # across, parallel and no action at all
-        env.step(action)
-        frames.append(env.render())
-    for frame in frames:
-        assert isinstance(frame, np.ndarray)
-        assert frame.shape == (FRAME_SIZE, FRAME_SIZE, 3)
-        assert frame.dtype == np.uint8
-        assert len(np.unique(frame.reshape(-1, 3), axis=0)) > 50  # something is drawn
-    for one, other in itertools.pairwise(frames):
-        assert not np.array_equal(one, other)
-    np.testing.assert_array_equal(env.render(), frames[-1])
-    env.reset(seed=0)
-    np.testing.assert_array_equal(env.render(), frames[0])  # the old path is gone
-
-
-def test_state_that_the_reward_cannot_see_is_a_ring() -> None:
-    env = GoalEnv("no-reward-gradient", dim=3, render_mode="rgb_array")
-    start, _ = env.reset(seed=0)
-    path = [start["observation"][:3]]
-    for t, half in enumerate([slice(3, 6), slice(0, 3)]):  # the point is in s² after the first step, then in s¹
-        observation, _, _, _, info = env.step(np.full(3, 0.2))
-        path.append(observation["observation"][half])
-        ring, disc = (
-            draw_frame(np.array(path), start["desired_goal"], info["action"], hidden=hidden) for hidden in (True, False)
-        )
-        assert not np.array_equal(ring, disc)
-        np.testing.assert_array_equal(env.render(), ring if t == 0 else disc)
-
-
-def test_vector_frames_are_those_of_the_single_environments() -> None:
-    native, sync = pair(IDS[1], 2, dim=3, max_episode_steps=2, render_mode="rgb_array")
-    native.reset(seed=0)
-    sync.reset(seed=0)
-    actions = np.random.default_rng(0).standard_normal((4, 2, 3))
-    for t in range(4):
-        native.step(actions[t])
-        sync.step(actions[t])
-        if t != 1:
-            continue
-        options = {"reset_mask": np.array([True, False])}
-        native.reset(options=options)
-        sync.reset(options=options)
-        for x, y in zip(native.render(), sync.render(), strict=True):
-            np.testing.assert_array_equal(x, y)
-    for x, y in zip(native.render(), sync.render(), strict=True):
-        np.testing.assert_array_equal(x, y)
-
-
-def test_render_without_a_mode_or_a_start() -> None:
-    env = GoalEnv("gradient-feedback", dim=3)
-    env.reset(seed=0)
-    with pytest.warns(UserWarning, match="without a render mode"):
-        assert env.render() is None
-    with pytest.raises(ResetNeeded, match="before reset"):
-        GoalEnv("gradient-feedback", dim=3, render_mode="rgb_array").render()
-
-
-@given(
-    arrays(np.float64, 4, elements=st.floats(-1, 1)).filter(lambda g: np.linalg.norm(g) > 1e-3),
-    st.one_of(st.none(), arrays(np.float64, 4, elements=st.floats(-1, 1)), st.just("parallel")),
-)
-def test_plane_is_orthonormal_and_holds_goal_and_action(goal: Array, action: Any) -> None:
-    action = 0.5 * goal if isinstance(action, str) else action
-    plane = goal_action_plane(goal, action)
-    np.testing.assert_allclose(plane @ plane.T, np.eye(2), atol=1e-6)
-    np.testing.assert_allclose(plane @ goal, [np.linalg.norm(goal), 0.0], atol=1e-6)
-    if action is not None:
-        np.testing.assert_allclose(plane.T @ (plane @ action), action, atol=1e-6)
-
-
-def test_position_is_the_half_that_is_not_zero() -> None:
-    states = np.array([[1.0, 2.0, 0.0, 0.0], [0.0, 0.0, 3.0, 4.0]])
-    np.testing.assert_array_equal(position(NoRewardGradient(2), states), [[1.0, 2.0], [3.0, 4.0]])
-    np.testing.assert_array_equal(position(GradientFeedback(4), states), states)

@@ -1,6 +1,6 @@
 """SO(d) and O(d): the distribution, the tangent space, the retraction and the projection.
 
-What every class must do is in test_hypothesis_contract.py.
+What every class must do is in test_hypothesis_contract.py, _samples.py and _geometry.py.
 """
 
 from __future__ import annotations
