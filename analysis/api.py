@@ -16,6 +16,7 @@ In a notebook results show themselves as a table and a figure. pandas is needed 
 from __future__ import annotations
 
 import html
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
@@ -32,7 +33,7 @@ from analysis.executors import open_executor
 from analysis.experiment import Experiment, compare_learners
 from analysis.figure_kinds import FIGURES
 from analysis.figures import VENUES, WIDTHS, Figure, paper_style, svg_element
-from analysis.formula import Formula, order_of_growth
+from analysis.formula import FUNCTIONS, Formula, order_of_growth
 from analysis.preset import load_preset
 from analysis.report import write_results
 from analysis.results import ExperimentResults
@@ -53,6 +54,9 @@ _FIELDS = {field.name for field in fields(Setting)} - {"dim", "learner", "constr
 
 _DIMS = (2, 3, 4, 6, 8, 12, 16)
 _LEARNERS = ("ddpg", "reengage")
+
+_LETTERS = {"d", "D", *FUNCTIONS}
+"""What a law may be made of."""
 
 _COLUMNS = ("dim", "n50", "n50_low", "n50_high", "smallest_n", "settled", "censored", "trials")
 
@@ -210,7 +214,7 @@ class SweepResults:
 
 
 def run_sweep(
-    experiment: Experiment | str | None = None,
+    experiment: Experiment | str | Path | None = None,
     *,
     dims: Sequence[int] | None = None,
     learners: Sequence[str] | None = None,
@@ -222,8 +226,8 @@ def run_sweep(
     """Measure thresholds and compare them with theory: ``reengage scale`` from Python.
 
     Args:
-        experiment: what to measure, or the name of a preset or the path of an experiment's TOML file; None compares the
-            learners over the dimensions.
+        experiment: what to measure, or the name of a preset, or an experiment's TOML file (a ``Path``, or a text that
+            ends in ".toml"); None compares the learners over the dimensions.
         dims: d, each at least 2, for ``experiment`` None; None: 2 to 16.
         learners: keys of :data:`toyenvs.learners.LEARNERS`, likewise; None: DDPG and ReenGAGE.
         out: run directory, in which finished trials are kept and from which an interrupted run goes on; None keeps
@@ -232,7 +236,8 @@ def run_sweep(
             ``concurrent.futures.Executor`` whose workers compute with one thread each (results do not depend on it).
         workers: batches of trials under way at a time; None: the cores of this machine.
         setting: other fields of :class:`analysis.setting.Setting`, such as ``trials`` or ``discount``; the construction
-            may be a class of your own.
+            may be a class of your own. With a preset or a file, those that do not change what it predicts
+            (:data:`analysis.preset.OVERRIDES`).
 
     Returns:
         Thresholds, laws, verdict and figures.
@@ -244,22 +249,32 @@ def run_sweep(
 
     Source: the searches are those of :mod:`analysis.search`, the estimates of :mod:`analysis.threshold`.
     """
-    for name, value, example in (("dims", dims, "(2, 3, 4)"), ("learners", learners, "('ddpg', 'reengage')")):
-        if isinstance(value, str) or not isinstance(value, Iterable | None):
-            raise ConfigError(name, value, f"expected a sequence such as {example}")
     for name in setting:
         if name not in _FIELDS:
             raise ConfigError(name, setting[name], expected_one_of(name, sorted(_FIELDS)))
+    setting = {name: _plain(value) for name, value in setting.items()}
     if experiment is None:
-        chosen = _DIMS if dims is None else dims
-        experiment = compare_learners(tuple(chosen), _LEARNERS if learners is None else tuple(learners), **setting)
+        experiment = compare_learners(
+            _DIMS if dims is None else _sequence("dims", dims, int, "(2, 3, 4)"),
+            _LEARNERS if learners is None else _sequence("learners", learners, str, "('ddpg', 'reengage')"),
+            **setting,
+        )
     elif dims is not None or learners is not None:
         name, value = ("learners", learners) if dims is None else ("dims", dims)
         raise ConfigError(name, value, "the experiment says that already")
-    elif isinstance(experiment, str):
-        experiment = load_preset(Path(experiment) if experiment.endswith(".toml") else experiment, overrides=setting)
+    elif isinstance(experiment, str | Path):
+        named = isinstance(experiment, str) and not experiment.endswith(".toml")
+        experiment = load_preset(experiment if named else Path(experiment), overrides=setting)
+    elif not isinstance(experiment, Experiment):
+        raise ConfigError(
+            "experiment", experiment, "expected an Experiment, a preset's name or the path of a TOML file"
+        )
     elif setting:
         raise ConfigError(next(iter(setting)), setting[next(iter(setting))], "the experiment says that already")
+    if not isinstance(executor, str | Executor):
+        raise ConfigError("executor", executor, "expected a name such as 'processes', or a concurrent.futures.Executor")
+    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
+        raise ConfigError("workers", workers, "expected an integer >= 1")
     with ExitStack() as stack:
         if isinstance(executor, str):
             pool, count = stack.enter_context(open_executor(executor, workers))
@@ -279,6 +294,23 @@ def run_sweep(
     return SweepResults(results)
 
 
+def _plain(value: Any) -> Any:
+    """A number of numpy's as one of Python's."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _sequence(name: str, given: Any, kind: type, example: str) -> tuple[Any, ...]:
+    """The values of a sequence.
+
+    Raises:
+        ConfigError: if it is none, or of something else.
+    """
+    values = None if isinstance(given, str) or not isinstance(given, Iterable) else tuple(map(_plain, given))
+    if values is None or not all(type(value) is kind for value in values):
+        raise ConfigError(name, given, f"expected a sequence such as {example}")
+    return values
+
+
 def load_run(run: str | Path) -> SweepResults:
     """The results of a finished run directory; nothing is measured, and nothing written.
 
@@ -289,6 +321,8 @@ def load_run(run: str | Path) -> SweepResults:
         ConfigError: if there is no run, it has not ended, or another version's engine made it.
         StoreError: if its store is damaged.
     """
+    if not isinstance(run, str | Path):
+        raise ConfigError("run", run, "expected the path of a run directory")
     return SweepResults(load_results(Path(run)))
 
 
@@ -309,8 +343,26 @@ def fit_thresholds(counts: Mapping[int, Counts | Mapping[int, tuple[int, int]]],
     """
     if not counts:
         raise ValueError("counts are empty; at least one dimension is needed")
-    made = {dim: _as_counts(dim, counts[dim]) for dim in sorted(counts)}
+    _require_level(level)
+    made = {dim: _as_counts(dim, counts[dim]) for dim in _dims(counts)}
     return Thresholds(made, {dim: fit_threshold(one, level) for dim, one in made.items()})
+
+
+def _require_level(level: Any) -> None:
+    if isinstance(level, bool) or not isinstance(level, int | float):
+        raise ValueError(f"level is {level!r}; must be a number strictly between 0 and 1")
+
+
+def _dims(counts: Mapping[int, Any]) -> list[int]:
+    """The dimensions, increasing.
+
+    Raises:
+        ValueError: if one is no whole number: JSON makes texts of them.
+    """
+    for dim in counts:
+        if isinstance(dim, bool) or not isinstance(dim, int | np.integer):
+            raise ValueError(f"counts hold dimension {dim!r}; expected a whole number")
+    return sorted(counts)
 
 
 def _as_counts(dim: int, given: Counts | Mapping[int, tuple[int, int]]) -> Counts:
@@ -334,8 +386,9 @@ def fit_scaling(
 
     Args:
         counts: of :func:`fit_thresholds`, or what that takes. The laws are fitted to the counts, not to the estimates.
-        laws: candidates, with distinct names: formulas in d and D = d(d − 1)/2, such as "D + 1" or "2*d**2", or
-            :class:`analysis.scaling_law.Law`; d − 1, d, D + 1 and d² if none are given.
+        laws: candidates, with distinct names: formulas in d and D = d(d − 1)/2, such as "D + 1" or "d**2", or
+            :class:`analysis.scaling_law.Law`; d − 1, d, D + 1 and d² if none are given. A constant in front makes no
+            difference, it is fitted.
         level: confidence level of the intervals, in (0, 1).
 
     Returns:
@@ -347,21 +400,37 @@ def fit_scaling(
     Source: :mod:`analysis.scaling_law`.
     """
     given = counts.counts if isinstance(counts, Thresholds) else counts
+    if isinstance(laws, str):
+        raise ConfigError("laws", laws, "expected a sequence such as ('d - 1', 'D + 1')")
+    _require_level(level)
     made = [law if isinstance(law, Law) else _law(law) for law in laws]
-    return fit_laws({dim: _as_counts(dim, given[dim]) for dim in sorted(given)}, made, level)
+    return fit_laws({dim: _as_counts(dim, given[dim]) for dim in _dims(given)}, made, level)
 
 
-def _law(text: str) -> Law:
-    """A law by its name, or by a formula.
+def _law(text: Any) -> Law:
+    """A law by a formula; blanks do not make another one of it.
 
     Raises:
-        ConfigError: if it is no formula.
+        ConfigError: if it is no formula of d and D.
     """
-    formula = Formula(text, "laws")
+    if not isinstance(text, str):
+        raise ConfigError("laws", text, "expected formulas in d and D, or analysis.scaling_law.Law")
+    name = "".join(text.split())
+    formula = Formula(name, "laws")
+    foreign = sorted(set(re.findall(r"[A-Za-z_]\w*", name)) - _LETTERS)
+    if foreign:
+        raise ConfigError("laws", text, f"expected a formula in d and D, without {', '.join(foreign)}")
 
     def at(dim: int) -> float:
         return formula(Setting(dim=dim, learner="ddpg"))
 
-    order = order_of_growth(at)
+    def large(dim: int) -> float | None:
+        try:
+            return at(dim)
+        except ConfigError:  # far beyond what is measured
+            return None
+
+    at(2)
+    order = order_of_growth(large) or order_of_growth(lambda dim: at(dim // 2**5))
     assert order is not None, "a formula has a value everywhere, or raises"
-    return Law(text, order, lambda dims: np.array([at(int(d)) for d in dims], dtype=np.float64))
+    return Law(name, order, lambda dims: np.array([at(int(d)) for d in dims], dtype=np.float64))

@@ -129,7 +129,11 @@ def _draw(results: ExperimentResults, directory: Path, prefix: str, arguments: a
         figure = kind.draw(results)
         written = save_figure(figure, directory, name, provenance(results.experiment), arguments.format)
     told = kind.caption(results)
-    for ending, text in ((".csv", kind.csv(results)), (".txt", told), ("-caption.tex", as_latex(told))):
+    for ending, text in (
+        (".csv", kind.csv(results)),
+        (".txt", told),
+        ("-caption.tex", as_latex(told, keep_unknown=True)),
+    ):
         written.append(directory / (name + ending))
         write_atomically(written[-1], text)
     return written

@@ -15,8 +15,7 @@ from rich.console import Console
 from analysis.executors import EXECUTORS, open_executor
 from analysis.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_NOT_AS_ASKED, complain
 from analysis.experiment import Experiment, compare_learners
-from analysis.figures import check_text
-from analysis.preset import PRESETS, load_preset, preset_text, preset_title
+from analysis.preset import PRESETS, load_preset, preset_text, preset_title, require_overrides
 from analysis.progress import ProgressDisplay
 from analysis.report import print_report, write_results
 from analysis.results import ExperimentResults
@@ -107,9 +106,6 @@ files in the run directory:
   figures/*.pdf *.svg *.png                             the figure
   sweep.sqlite config.json provenance.json              every trial, the settings, versions and machine
 """
-
-_PRECISELY = ("trials", "precision", "batch_size", "seed", "epsilon", "device", "restarts", "max_steps")
-"""Options that may also be given with a preset."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -231,24 +227,8 @@ def make_experiment(arguments: argparse.Namespace) -> Experiment:
         return compare_learners(dims, learners, **chosen)
     if preset is not None and file is not None:
         raise ConfigError("preset", preset, f"{file} is an experiment already; give one of the two")
-    for name in (*chosen, *(name for name in ("dims", "learners") if name in given)):
-        if name not in _PRECISELY:
-            able = ", ".join("--" + able.replace("_", "-") for able in _PRECISELY)
-            raise ConfigError(name, given[name], f"the preset says that; with a preset use only: {able}")
-    experiment = load_preset(source, full=given.get("full", False), overrides=chosen)
-    for curve in experiment.curves:
-        _check_drawable("label", curve.label, str(source))
-        if curve.prediction_label is not None:
-            _check_drawable("prediction_label", f"${curve.prediction_label}$", str(source))
-    return experiment
-
-
-def _check_drawable(argument: str, text: str, source: str) -> None:
-    """Before hours of trials, and not after them."""
-    try:
-        check_text(text)
-    except ValueError as error:
-        raise ConfigError(argument, text, str(error), source) from None
+    require_overrides({name: given[name] for name in ("dims", "learners") if name in given})
+    return load_preset(source, full=given.get("full", False), overrides=chosen)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:

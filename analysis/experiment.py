@@ -245,6 +245,9 @@ class Experiment:
                     "engine", engine, f"measured by another version of this package; this one's is {ENGINE}"
                 )
             settings.append(Setting(**values))
+        for curve in config["curves"]:
+            if (formula := _formula(_typed(curve["predicted"], str, NoneType))) is not None:
+                formula(settings[curve["points"][0]["setting"]])  # whoever damaged it hears so, and not of no theory
         curves = [
             Curve(
                 label=_typed(curve["label"], str),
@@ -346,9 +349,9 @@ def compare_learners(dims: Sequence[int], learners: Sequence[str], **common: Any
             continue
         # Names and the counts of weaker methods are those of one fresh goal a transition.
         plain = first.relabels == first.steps_per_goal == 1
-        weaker = weaker and plain and first.group in ("so", "o")
-        name = prediction_label(first.construction, first.group, learner)
         known = all(point.predicted is not None for point in points)
+        weaker = weaker and plain and first.group in ("so", "o") and (known or learner != "ddpg")
+        name = prediction_label(first.construction, first.group, learner)
         curves.append(
             Curve(
                 label=LABELS.get(learner, learner),
@@ -390,7 +393,8 @@ def _own_curve(own: OwnConstruction, learner: str, points: Sequence[Point]) -> t
     if prediction.silent_because:
         return curve, f"Nothing is predicted of {curve.label}: {prediction.silent_because}."
     if prediction.counts:
-        return curve, f"The prediction for {curve.label} is counted: equations near U, by exact ranks."
+        where = "" if prediction.formula else f" at d = {', '.join(map(str, prediction.counts))}"
+        return curve, f"The prediction for {curve.label} is counted{where}: equations near U, by exact ranks."
     return curve, ""
 
 

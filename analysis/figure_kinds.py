@@ -221,10 +221,13 @@ def _draw_phase(results: ExperimentResults) -> Figure:
 
 
 def _phase_caption(results: ExperimentResults) -> str:
+    experiment = results.experiment
+    dashed = any(line.series for line in theory_lines(experiment, places_of(experiment)))
     return (
         "Success probability by the number N of transitions. Shades: the fitted curve of each column; dots: fractions"
-        " of successful trials at the N that were tested; columns without shades have no fit. Dashed: theory. "
-        + closing_sentences(results.experiment)
+        " of successful trials at the N that were tested; columns without shades have no fit. "
+        + ("Dashed: theory. " if dashed else "")
+        + closing_sentences(experiment)
     )
 
 

@@ -34,14 +34,21 @@ def _refuse(character: str) -> str:
     raise ValueError(f"text: {character!r} ({unicodedata.name(character, 'no name')}) has no LaTeX translation")
 
 
-def as_latex(text: str) -> str:
+def as_latex(text: str, *, keep_unknown: bool = False) -> str:
     """Escape and translate.
+
+    Args:
+        text: plain.
+        keep_unknown: leave a character without a translation as it is, for LaTeX programs that know Unicode; for texts
+            that are the user's own.
 
     Raises:
         ValueError: naming a character that has no translation.
     """
     own_rule = UnicodeToLatexConversionRule(RULE_CALLABLE, _mathematical)
     encoder = UnicodeToLatexEncoder(
-        conversion_rules=[own_rule, "defaults"], unknown_char_policy=_refuse, unknown_char_warning=False
+        conversion_rules=[own_rule, "defaults"],
+        unknown_char_policy="keep" if keep_unknown else _refuse,
+        unknown_char_warning=False,
     )
     return str(encoder.unicode_to_latex(text))

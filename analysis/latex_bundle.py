@@ -57,11 +57,11 @@ def write_bundle(results: ExperimentResults, directory: Path) -> list[Path]:
         written = save_figure(
             results_figure(results), directory, "figure", provenance(results.experiment), formats=("pdf",)
         )
-    sentences = "\n\n".join(as_latex(curve.verdict.sentence) for curve in results.curves)
+    sentences = "\n\n".join(as_latex(curve.verdict.sentence, keep_unknown=True) for curve in results.curves)
     texts = {
-        "caption.tex": f"\\newcommand{{\\runcaption}}{{{as_latex(caption(results).strip())}}}\n",
+        "caption.tex": f"\\newcommand{{\\runcaption}}{{{as_latex(caption(results).strip(), keep_unknown=True)}}}\n",
         "table.tex": latex_table(results),
-        "report.tex": _DOCUMENT % (as_latex(results.experiment.title), sentences),
+        "report.tex": _DOCUMENT % (as_latex(results.experiment.title, keep_unknown=True), sentences),
     }
     for name, text in texts.items():
         written.append(directory / name)

@@ -6,6 +6,7 @@ that the truth has no temporal-difference error, that a stated reduction is one,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +14,7 @@ from typing import Any
 
 from analysis.formula import Formula
 from analysis.setting import ConfigError, Setting, expected_one_of
+from proofs_check.class_tangents import has_tangents
 from proofs_check.rank_prediction import CountsByRank, count_by_rank, polynomial_in_d
 from proofs_check.testing import (
     assert_bellman_optimal,
@@ -140,25 +142,28 @@ def predict_own(own: OwnConstruction, learner: str, setting: Setting) -> OwnPred
     if stated is not None:
         formula = Formula(stated)
         formula(setting)
-        return OwnPrediction(formula, None, {})
-    data = (setting.relabels, setting.steps_per_goal, setting.goals, setting.actions, setting.noise, setting.method)
+        other = _not_the_plain(setting, stated)
+        return OwnPrediction(None, None, {}, other) if other else OwnPrediction(formula, None, {})
     counted: dict[str, Callable[[CountsByRank], int | None]] = {
         "ddpg": lambda c: c.ddpg,
         "reengage": lambda c: c.reengage,
     }
-    plain = data in [(1, 1, "independent", "ball", 0.0, method) for method in ("descent", "minimiser")]
-    if learner not in counted or not plain:
+    if learner not in counted or _not_the_plain(setting):
         return OwnPrediction(
             None, None, {}, "equations are counted for ddpg and reengage on the theory's own data only"
         )
     if learner == "reengage" and setting.group == "o":
         return OwnPrediction(None, None, {}, "a count of equations near U does not see reflections")
     group, counts, never = setting.make_group(), {}, False
+    if not has_tangents(group.name):
+        return OwnPrediction(None, None, {}, f"equations are not counted on the class {setting.group}")
     for dim in _COUNTED_DIMS:
         if not group.allows(dim):
             continue
         try:
             count = counted[learner](_counts(own.construction, group, dim, setting.discount))
+        except ArithmeticError as error:
+            return OwnPrediction(None, None, {}, f"its equations cannot be counted ({error})")
         except Exception as error:  # a formula may be right for arrays and tensors, and not run on exact numbers
             told = " ".join(str(error).split())
             return OwnPrediction(None, None, {}, f"its formulas do not run on exact numbers ({told})")
@@ -167,5 +172,27 @@ def predict_own(own: OwnConstruction, learner: str, setting: Setting) -> OwnPred
         never = never or count is None
     found = None if never else polynomial_in_d(list(counts.items()))
     if found is None:
-        return OwnPrediction(None, None, counts, "" if counts else "no number of transitions identifies U")
+        return OwnPrediction(None, None, counts, "" if counts else "its equations near U do not determine it")
     return OwnPrediction(Formula(found[0]), found[1], counts)
+
+
+def _not_the_plain(setting: Setting, formula: str = "") -> str:
+    """Which data a prediction is not about, unless its formula has a letter for them; "" for the theory's own.
+
+    That is one fresh goal and one random action a transition, without noise, and the learner's loss minimised.
+    """
+    named = set(re.findall(r"[A-Za-z]+", formula))
+    other = [
+        name
+        for name, letter, plain in (
+            ("relabels", "K", (1,)),
+            ("steps_per_goal", "T", (1,)),
+            ("goals", "", ("independent",)),
+            ("actions", "", ("ball",)),
+            ("noise", "sigma", (0.0,)),
+            ("method", "", ("descent", "minimiser")),
+        )
+        if letter not in named and getattr(setting, name) not in plain
+    ]
+    told = ", ".join(f"{name} = {getattr(setting, name)}" for name in other)
+    return f"what is stated of it does not speak of {told}" if other else ""

@@ -36,10 +36,11 @@ from pathlib import Path
 from typing import Any
 
 from analysis.experiment import EXPECTATIONS, MEASURES, Curve, Expectation, Experiment, Point, require_distinct
+from analysis.figures import check_text
 from analysis.formula import Formula
 from analysis.setting import ConfigError, Setting, expected_one_of
 
-__all__ = ["PRESETS", "load_preset", "make_experiment", "preset_text", "preset_title"]
+__all__ = ["OVERRIDES", "PRESETS", "load_preset", "make_experiment", "preset_text", "preset_title", "require_overrides"]
 
 PRESETS = (
     "propositions",
@@ -54,6 +55,9 @@ PRESETS = (
     "online",
 )
 """The presets that come with the package, one file each in ``analysis/presets/``."""
+
+OVERRIDES = ("trials", "precision", "batch_size", "seed", "epsilon", "device", "restarts", "max_steps")
+"""Fields of a setting that may be changed without changing what a preset predicts."""
 
 LARGEST_SIZE = 1_000_000
 """Transitions at which an error may be measured; more are mistakes in typing."""
@@ -98,11 +102,12 @@ def load_preset(source: str | Path, *, full: bool = False, overrides: Mapping[st
     Args:
         source: the name of one that comes with the package, or the path of a user's own file.
         full: the paper's size instead of the quick one.
-        overrides: fields of :class:`Setting` that replace the preset's own, such as the seed.
+        overrides: fields of :class:`Setting` that replace the preset's own: of ``OVERRIDES``.
 
     Raises:
-        ConfigError: one line about what is wrong with the file.
+        ConfigError: one line about what is wrong with the file, or an override that would change what it predicts.
     """
+    require_overrides(overrides or {})
     if isinstance(source, Path):
         try:
             text = source.read_text(encoding="utf-8")
@@ -122,6 +127,17 @@ def load_preset(source: str | Path, *, full: bool = False, overrides: Mapping[st
         if error.argument in (overrides or {}):
             raise
         raise error.within(str(source)) from None
+
+
+def require_overrides(values: Mapping[str, Any]) -> None:
+    """Refuse fields that a preset's predictions depend on.
+
+    Raises:
+        ConfigError: for one that is not of ``OVERRIDES``.
+    """
+    for name, value in values.items():
+        if name not in OVERRIDES:
+            raise ConfigError(name, value, f"the preset says that; with a preset use only: {', '.join(OVERRIDES)}")
 
 
 def make_experiment(
@@ -158,6 +174,10 @@ def make_experiment(
         raise ConfigError("curves", entries, "expected at least one table [[curves]]")
     curves = [curve for entry in entries for curve in _expand(entry, common, x, sizes, full, dict(overrides or {}))]
     require_distinct("label", [curve.label for curve in curves])
+    for curve in curves:
+        _check_drawable("label", curve.label)
+        if curve.prediction_label is not None:
+            _check_drawable("prediction_label", f"${curve.prediction_label}$")
     return Experiment(
         name=name,
         title=_text(table, "title", name),
@@ -166,6 +186,14 @@ def make_experiment(
         measure=measure,
         about=_text(table, "about", ""),
     )
+
+
+def _check_drawable(argument: str, text: str) -> None:
+    """Before hours of trials, and not after them."""
+    try:
+        check_text(text)
+    except ValueError as error:
+        raise ConfigError(argument, text, str(error)) from None
 
 
 def _expand(

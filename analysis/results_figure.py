@@ -91,8 +91,12 @@ def caption(results: ExperimentResults) -> str:
             f" profile-likelihood intervals; short bars: the smallest N with probability at least 1/2, where {tests}"
             " settle it; triangles: bounds; crosses: not determined."
         )
-    theory = "Dashes" if any(isinstance(point.x, str) for point in experiment.points) else "Dashed lines"
-    sentences.append(f"{theory}: theory." + (" Dotted: weaker methods." if experiment.weaker_methods else ""))
+    lines = theory_lines(experiment, places_of(experiment))
+    if any(line.series for line in lines):
+        shape = "Dashes" if any(isinstance(point.x, str) for point in experiment.points) else "Dashed lines"
+        sentences.append(f"{shape}: theory.")
+    if not all(line.series for line in lines):
+        sentences.append("Dotted: weaker methods.")
     return f"{' '.join(sentences)} {closing_sentences(experiment)}"
 
 

@@ -357,7 +357,9 @@ def latex_table(results: ExperimentResults) -> str:
     if results.experiment.x == "dim":
         axis.sort()
     groups = len(results.curves)
-    names = [f"\\multicolumn{{4}}{{c}}{{{as_latex(curve.curve.heading)}}}" for curve in results.curves]
+    names = [
+        f"\\multicolumn{{4}}{{c}}{{{as_latex(curve.curve.heading, keep_unknown=True)}}}" for curve in results.curves
+    ]
     measured = (
         ["$N$", "$N\\,\\mathrm{MSE}$", "95\\,\\%", "theory"]
         if results.experiment.measure == "error"
@@ -374,7 +376,7 @@ def latex_table(results: ExperimentResults) -> str:
         "\\midrule",
     ]
     for x in axis:
-        cells = [as_latex(str(x))]
+        cells = [as_latex(str(x), keep_unknown=True)]
         for curve in results.curves:
             row = next((row for row in curve.points if row.point.x == x), None)
             cells += [""] * 4 if row is None else _latex_cells(row)

@@ -152,6 +152,8 @@ def against_theory(points: Sequence[PointResult]) -> str:
     if all(ratio == 1 for ratio, _ in ratios):
         return f"the smallest N equals the predicted one at {len(ratios)} of {len(points)} points"
     (low, low_x), (high, high_x) = min(ratios, key=_first), max(ratios, key=_first)
+    if low == high:
+        return f"the smallest N is {low:.2f} times the predicted one"
     return f"the smallest N is {low:.2f} (at {low_x}) to {high:.2f} (at {high_x}) times the predicted one"
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from proofs_check.exact_rank import MODULUS, Integers, Residues, product, random_integers, random_skew, rotation
 
-__all__ = ["class_images", "class_point", "image_rows", "scalar_rows"]
+__all__ = ["class_images", "class_point", "has_tangents", "image_rows", "scalar_rows"]
 
 _BOUND = 9999
 """Of the integers behind a random member: few enough of them would often make a special one."""
@@ -129,6 +129,11 @@ _TANGENTS: dict[str, _Tangents] = {
     "rank-1": _low_rank(1),
     "rank-2": _low_rank(2),
 }
+
+
+def has_tangents(name: str) -> bool:
+    """Whether a class of that name has its tangent spaces here."""
+    return name in _TANGENTS
 
 
 def class_point(name: str, dim: int, rng: np.random.Generator, modulus: int) -> tuple[Residues, Residues]:

@@ -8,7 +8,8 @@ come from the four formulas, run on :class:`proofs_check.jets.Jet`.
 
 The count is the smallest N at which the rank of the equations is the dimension M of the class. Where they are exactly
 M and not affine in U, one more informative transition is counted: M polynomial equations in as many unknowns have other
-solutions in general, and M + 1 have none.
+solutions in general, and M + 1 have none. Of one transition's equations those count that are linearly independent as
+functions of U: where the goal gradient is a constant vector times the error, it is one equation and not d.
 
 This is a statement about the neighbourhood of a generic U, by counting. Solutions far from it (a reflection, for the
 class O(d)) can ask for more. And it can ask for too much: real equations such as V³ = U³ have one solution where
@@ -57,7 +58,7 @@ class CountsByRank:
 
     Attributes:
         dimension: M, of the class.
-        ddpg: for the temporal-difference error alone; None where no number of transitions identifies U.
+        ddpg: for the temporal-difference error alone; None where 4M + 8 transitions do not reach it.
         reengage: with its goal gradient.
     """
 
@@ -77,6 +78,7 @@ class _Process:
         self.tangents = tangents
         self.true_param = Jet(member)
         self.param = Jet(member, np.moveaxis(tangents, 0, -1))
+        self._group, self._members = group, np.random.default_rng((construction.dim, seed, 1))
         self._state: Any = self._start()
 
     def _draw(self, count: int, length: int) -> Jet:
@@ -116,9 +118,32 @@ class _Process:
         state, self._state = self._state, construction.dynamics(self.true_param, self._state, action)
         return state, action, self._state, goal
 
-    def equations(self) -> tuple[np.ndarray, np.ndarray]:
-        """Of the next transition: the error's derivatives (1, b), and those of its goal gradient (k, b)."""
-        state, action, following, goal = self.next_transition()
+    def num_equations(self, transition: tuple[Jet, Jet, Jet, Jet]) -> int:
+        """How many of a transition's equations, its error and the goal gradient, are independent functions of U.
+
+        Dependent ones are one equation written several times, whatever their number of rows. Independent functions may
+        still have dependent derivatives at U, and then say more than these: on SO(d) the d coordinates of UᵀU a do.
+        """
+        state, action, following, goal = transition
+        size = self.construction.goal_dim
+        varied = Jet(goal.value, by_goal=np.eye(size, dtype=np.int64))
+        values: list[np.ndarray] = []
+        for _ in range(_ATTEMPTS):
+            for _ in range(_CANDIDATES):
+                member = Jet(class_point(self._group.name, self.construction.dim, self._members, PRIME)[0])
+                with failures() as failed:
+                    found = self.error(member, state, action, following, varied)
+                if any(where.any() for where in failed):
+                    continue
+                slopes = np.zeros(size, dtype=np.int64) if found.by_goal is None else found.by_goal.reshape(size)
+                values.append(np.concatenate([found.value.reshape(1), slopes]))
+                if len(values) == size + 2:  # one more than there are functions
+                    return rank(np.stack(values), PRIME)
+        raise ArithmeticError(f"{self.construction.name}: no members at which its square roots exist modulo {PRIME}")
+
+    def equations(self, transition: tuple[Jet, Jet, Jet, Jet]) -> tuple[np.ndarray, np.ndarray]:
+        """Of a transition: the error's derivatives (1, b), and those of its goal gradient (k, b)."""
+        state, action, following, goal = transition
         size = self.construction.goal_dim
         varied = Jet(goal.value, by_goal=np.eye(size, dtype=np.int64))
         found = self.error(self.param, state, action, following, varied)
@@ -178,18 +203,25 @@ def count_by_rank(
     most = 4 * size + 8
     rows: dict[str, list[np.ndarray]] = {"ddpg": [], "reengage": []}
     found: dict[str, int | None] = {}
+    transitions, heard = [], 0
     for n in range(1, most + 1):
-        value, gradient = process.equations()
+        transitions.append(process.next_transition())
+        value, gradient = process.equations(transitions[-1])
         rows["ddpg"].append(value)
-        # The error's own row is one of its gradient's rows' combinations where it is linear in the goal.
-        own = rank(np.concatenate([value, gradient]), PRIME) > rank(gradient, PRIME)
-        rows["reengage"] += [value, gradient] if own else [gradient]
+        rows["reengage"] += [value, gradient]
         for learner, parts in rows.items():
             if learner in found:
                 continue
             together = np.concatenate(parts)
-            heard = int(together.any(axis=1).sum())
-            if heard >= size + (not affine) and rank(together, PRIME) == size:
+            if rank(together, PRIME) < size:
+                continue
+            if learner == "ddpg":
+                equations = int(together.any(axis=1).sum())
+            else:
+                heard += sum(process.num_equations(transition) for transition in transitions)
+                transitions.clear()  # counted
+                equations = heard
+            if equations >= size + (not affine):
                 found[learner] = n
         if len(found) == len(rows):
             break

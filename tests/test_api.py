@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas
 import pytest
 import torch
@@ -132,13 +133,47 @@ def test_counts_of_any_origin() -> None:
 def test_laws_are_formulas() -> None:
     scaling = fit_scaling(CELLS, laws=("D + 1", "d**2", "log(d)"))
     listed = {fit.law.name: fit for fit in fit_scaling(CELLS).laws}
-    for mine, name in (("D + 1", "D+1"), ("d**2", "d^2")):
+    for mine, name in (("D+1", "D+1"), ("d**2", "d^2")):
         (fit,) = (fit for fit in scaling.laws if fit.law.name == mine)
         assert fit.law.order == 2
         assert (fit.constant, fit.aic) == (listed[name].constant, listed[name].aic)
+    # Far beyond what is measured d⁶ is larger than a formula may be.
+    assert fit_scaling(CELLS, laws=["d ** 6"]).laws[0].law.order == 6
+    with pytest.raises(ConfigError, match="expected a formula in d and D, without K"):
+        fit_scaling(CELLS, laws=["K*d"])
+    with pytest.raises(ValueError, match="distinct names"):
+        fit_scaling(CELLS, laws=["d-1", "d - 1"])
+    for wrong in ("d - 1", [3]):
+        laws: Any = wrong
+        with pytest.raises(ConfigError, match="laws"):
+            fit_scaling(CELLS, laws=laws)
     with pytest.raises(ConfigError, match="laws: 'd \\+ x' is not allowed"):
         fit_scaling(CELLS, laws=("d + x",))
     assert len(repr(scaling)) < 3000
+
+
+@pytest.mark.parametrize("dim", ["8", 2.5, True])
+def test_dimensions_are_whole_numbers(dim: Any) -> None:
+    for fit in (fit_thresholds, fit_scaling):
+        with pytest.raises(ValueError, match=re.escape(f"dimension {dim!r}; expected a whole number")):
+            fit({dim: CELLS[4]})
+    level: Any = "a"
+    with pytest.raises(ValueError, match="level is 'a'"):
+        fit_thresholds(CELLS, level=level)
+
+
+def test_numbers_of_numpy_are_numbers(found: tuple[SweepResults, Path]) -> None:
+    results = run_sweep(dims=np.arange(2, 5), trials=np.int64(10), learners=("reengage",), executor="serial")
+    assert results.thresholds == found[0].thresholds
+
+
+def test_a_label_that_cannot_be_drawn_costs_no_trials(tmp_path: Path) -> None:
+    text = '[common]\ndim = [2, 3]\n[[curves]]\nlabel = "DDPG"\nlearner = "ddpg"\npredicted = "d"\n'
+    path = tmp_path / "own.toml"
+    path.write_text(text + 'prediction_label = "\\\\nosuch{d}"\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"prediction_label: .* it cannot be drawn"):
+        run_sweep(path, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_what_cannot_be_run_is_refused_before_anything_is_written(tmp_path: Path) -> None:
@@ -146,7 +181,16 @@ def test_what_cannot_be_run_is_refused_before_anything_is_written(tmp_path: Path
     for words, argument in (
         ({"dims": (1,)}, "dims"),
         ({"dims": 2}, "dims"),
+        ({"dims": (2, "3")}, "dims"),
+        ({"dims": [[2]]}, "dims"),
         ({"learners": "ddpg"}, "learners"),
+        ({"learners": [["ddpg"]]}, "learners"),
+        ({"experiment": (2, 3, 4)}, "experiment"),
+        ({"experiment": "relabelling", "discount": 0.5}, "discount"),
+        ({"experiment": Path("nowhere.toml")}, "FILE.toml"),
+        ({"executor": None}, "executor"),
+        ({"workers": "4"}, "workers"),
+        ({"workers": 0}, "workers"),
         ({"learners": ("sarsa",)}, "learners"),
         ({"experiment": "relabeling"}, "preset"),
         ({"executor": "cluster"}, "executor"),

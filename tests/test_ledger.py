@@ -171,6 +171,7 @@ def test_letters_of_mathematics_become_latex(text: str, latex: str) -> None:
 def test_a_letter_without_latex_is_named() -> None:
     with pytest.raises(ValueError, match="CJK"):
         as_latex("中")
+    assert as_latex("100 % 中", keep_unknown=True) == r"100 \% 中"
 
 
 def test_claims_are_found_by_id_and_by_section() -> None:

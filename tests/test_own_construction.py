@@ -293,6 +293,29 @@ def test_what_a_construction_states_is_what_is_compared(file: Path) -> None:
     assert [curve.predict(10) for curve in experiment.curves] == [97, 10]
 
 
+def test_what_a_construction_states_is_about_its_data(file: Path) -> None:
+    for data, known in (
+        ({}, True),
+        ({"relabels": 4}, False),
+        ({"steps_per_goal": 2}, False),
+        ({"goals": "hindsight"}, False),
+        ({"noise": 0.1}, False),
+    ):
+        experiment = compare_learners((3, 4), ("ddpg",), construction=f"{file}:Stated", **data)
+        (curve,) = experiment.curves
+        assert (curve.formula is not None) == known
+        assert (curve.expectation.kind == "order") == known
+        for name, value in data.items():
+            assert f"what is stated of it does not speak of {name} = {value}" in experiment.about
+
+
+def test_a_class_without_tangents_is_said_to_be_one(file: Path) -> None:
+    about = compare_learners(
+        (3,), ("ddpg",), construction=f"{file}:Quick", group="permutation", method="minimiser"
+    ).about
+    assert about == "Nothing is predicted of DDPG: equations are not counted on the class permutation."
+
+
 def test_a_class_can_be_given_itself() -> None:
     experiment = compare_learners((3,), ("ddpg",), construction=GradientFeedback)
     assert experiment.settings[0] == Setting(dim=3)
@@ -349,7 +372,7 @@ def test_a_root_of_the_other_sign_makes_no_prediction(file: Path) -> None:
     assert predictions(file, "Tripled") == (
         [None] * 8,
         " ".join(
-            f"Nothing is predicted of {learner}: its formulas do not run on exact numbers (Tripled: no point at which"
+            f"Nothing is predicted of {learner}: its equations cannot be counted (Tripled: no point at which"
             " its square roots exist and its error vanishes modulo 2147483647)."
             for learner in ("DDPG", "ReenGAGE")
         ),

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from analysis.cli import main
+from analysis.experiment import compare_learners
+from analysis.figure_kinds import FIGURES
 from analysis.figures import VENUES, WIDTHS
 from analysis.landscape import landscape
 from analysis.preset import load_preset
@@ -104,6 +106,19 @@ def test_the_caption_says_what_the_marks_are() -> None:
     assert "episodes" in caption_of("episodes")
 
 
+def test_captions_name_the_lines_that_are_there() -> None:
+    for words, theory, weaker in (
+        ({}, True, True),
+        ({"group": "unitary"}, True, False),
+        ({"goals": "hindsight"}, False, False),
+    ):
+        results = ExperimentResults(compare_learners((4, 6), ("ddpg",), **words), ())
+        told = caption(results)
+        assert ("Dashed lines: theory." in told) == theory
+        assert ("Dotted: weaker methods." in told) == weaker
+        assert ("Dashed: theory." in FIGURES["phase-diagram"].caption(results)) == theory
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -147,6 +162,7 @@ def test_what_is_no_finished_run_is_refused_by_its_reason(finished: Path, tmp_pa
         (json.dumps({**config, "title": None}), ConfigError, "None is no str"),
         (json.dumps({**config, "measure": "mass"}), ConfigError, "measure = 'mass'"),
         (json.dumps({**config, "weaker_methods": 1}), ConfigError, "1 is no bool"),
+        (with_curves(predicted="import os"), ConfigError, "predicted: 'import os' is not allowed"),
         (with_curves(predicted=True), ConfigError, "True is no str or NoneType"),
         (with_curves(expect={**config["curves"][0]["expect"], "kind": "hope"}), ConfigError, "kind = 'hope'"),
     ):

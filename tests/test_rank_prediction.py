@@ -112,6 +112,35 @@ def test_one_equation_is_not_counted_twice() -> None:
     assert found.ddpg == found.reengage == 2
 
 
+class GoalScaled(Construction):
+    """Reward ‖g‖²‖s'‖², at γ = 0: every coordinate of the goal gradient is a constant times the error."""
+
+    def dynamics(self, param: Any, observation: Any, action: Any) -> Any:
+        """The state plus Ua."""
+        return observation + algebra.apply(param, action)
+
+    def goal_reward(self, achieved_goal: Any, goal: Any) -> Any:
+        """‖g‖²‖s'‖²."""
+        return algebra.inner(goal, goal) * algebra.inner(achieved_goal, achieved_goal)
+
+    def q_value(self, param: Any, observation: Any, action: Any, goal: Any) -> Any:
+        """The reward."""
+        return self.goal_reward(self.dynamics(param, observation, action), goal)
+
+    def policy(self, param: Any, observation: Any, goal: Any) -> Any:
+        """Uᵀs/‖s‖."""
+        return algebra.scale(algebra.apply_transpose(param, observation), 1 / algebra.norm(observation))
+
+
+@pytest.mark.parametrize("group", ["so", "householder"])
+@pytest.mark.parametrize("dim", [2, 3, 4])
+def test_a_gradient_that_says_nothing_new_saves_nothing(group: str, dim: int) -> None:
+    found = count_by_rank(GoalScaled, HYPOTHESIS_CLASSES[group], dim, 0.0)
+    assert found.ddpg == found.reengage
+    if group == "so":
+        assert found.ddpg == dim * (dim - 1) // 2 + 1
+
+
 class Blind(GradientFeedback):
     """A value that does not depend on U."""
 
