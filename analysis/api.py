@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 from typing_extensions import override
 
 from analysis.counts import Counts
@@ -35,6 +36,7 @@ from analysis.figure_kinds import FIGURES
 from analysis.figures import VENUES, WIDTHS, Figure, paper_style, svg_element
 from analysis.formula import FUNCTIONS, Formula, order_of_growth
 from analysis.preset import load_preset
+from analysis.progress import ProgressDisplay
 from analysis.report import write_results
 from analysis.results import ExperimentResults
 from analysis.run_directory import RunDirectory
@@ -221,6 +223,7 @@ def run_sweep(
     out: str | Path | None = None,
     executor: Executor | str = "processes",
     workers: int | None = None,
+    progress: bool = False,
     **setting: Any,
 ) -> SweepResults:
     """Measure thresholds and compare them with theory: ``reengage scale`` from Python.
@@ -235,6 +238,7 @@ def run_sweep(
         executor: where trials run: "processes", "threads", "serial", "dask://HOST:PORT", or any
             ``concurrent.futures.Executor`` whose workers compute with one thread each (results do not depend on it).
         workers: batches of trials under way at a time; None: the cores of this machine.
+        progress: say on standard error how far it is, and about how long it will take.
         setting: other fields of :class:`analysis.setting.Setting`, such as ``trials`` or ``discount``; the construction
             may be a class of your own. With a preset or a file, those that do not change what it predicts
             (:data:`analysis.preset.OVERRIDES`).
@@ -286,7 +290,8 @@ def run_sweep(
             store = stack.enter_context(Store(Path(scratch) / "sweep.sqlite", experiment.resolved()))
         else:
             store = stack.enter_context(directory.open(count, executor if isinstance(executor, str) else "own"))
-        plans = finish_plans(experiment, store, pool, count)
+        with ProgressDisplay(experiment, Console(stderr=True), quiet=not progress) as display:
+            plans = finish_plans(experiment, store, pool, count, display)
         results = ExperimentResults.from_plans(experiment, plans, store.outcomes(), store.starts())
     if directory is not None:
         write_results(results, directory)

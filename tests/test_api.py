@@ -167,6 +167,14 @@ def test_numbers_of_numpy_are_numbers(found: tuple[SweepResults, Path]) -> None:
     assert results.thresholds == found[0].thresholds
 
 
+def test_progress_is_told_if_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    for progress in (False, True):
+        run_sweep(dims=(2, 3), trials=5, learners=("reengage",), executor="serial", progress=progress)
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert ("ReenGAGE d=3: " in told.err) == progress
+
+
 def test_a_label_that_cannot_be_drawn_costs_no_trials(tmp_path: Path) -> None:
     text = '[common]\ndim = [2, 3]\n[[curves]]\nlabel = "DDPG"\nlearner = "ddpg"\npredicted = "d"\n'
     path = tmp_path / "own.toml"
