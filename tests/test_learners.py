@@ -350,6 +350,7 @@ def test_mixed_precision_calls_nothing_converged_that_double_precision_does_not(
     assert fit(ReenGAGE(), local, mixed=True).outcome.tolist() == [Outcome.STATIONARY] * 3
 
 
+@pytest.mark.usefixtures("unchecked_types")  # thousands of steps
 def test_single_precision_gives_up_where_it_gets_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
     # One scalar equation less than unknowns: a valley of zeros, along which single precision sees no gradient.
     problem = draw_problem(GradientFeedback(6, 0.9), "so", 5, 8, 14)

@@ -23,6 +23,7 @@ from analysis.setting import Setting
 from analysis.sweep import Plan
 from analysis.tables import latex_table, markdown_table, scaling_csv, thresholds_csv
 from analysis.threshold import fit_threshold
+from analysis.verdict import PointResult
 
 DIMS = (3, 4, 6, 8, 12, 16, 24, 32)
 
@@ -94,10 +95,10 @@ def test_other_orders_disagree(ddpg: Callable[[int], int], reengage: Callable[[i
 
 
 def test_a_wrong_prediction_disagrees() -> None:
-    right = {"ddpg": "D + 1", "reengage": "d - 1"}
-    assert results(quadratic, linear, predicted=right).verdict.status == "agrees"
-    for wrong in ({"ddpg": "D + 1", "reengage": "d**2"}, {"ddpg": "d", "reengage": "d - 1"}):
-        assert results(quadratic, linear, predicted=wrong).verdict.status == "disagrees"
+    for learner, right, wrong in (("ddpg", "D + 1", "d"), ("reengage", "d - 1", "d**2")):
+        for formula, status in ((right, "agrees"), (wrong, "disagrees")):
+            made = results(quadratic, linear, predicted={learner: formula}, learners=(learner,))
+            assert made.verdict.status == status
 
 
 def test_few_dimensions_are_undecided() -> None:
@@ -107,18 +108,25 @@ def test_few_dimensions_are_undecided() -> None:
     assert found.complaints() == ["theory: undecided"]
 
 
+def unpredicted(row: PointResult) -> PointResult:
+    return replace(row, point=replace(row.point, predicted=None))
+
+
 def test_settled_integers_say_which_law_they_are() -> None:
     """Weights leave open which law N₅₀ follows here, the integers do not."""
     ddpg, reengage = found((3, 4, 6)).curves
     assert ddpg.settled == {3: 4, 4: 7, 6: 16}
     assert (ddpg.exact_laws, reengage.exact_laws) == (("the prediction", "D+1"), ("the prediction", "d-1"))
     assert "  the smallest N is settled at d = 3, 4, 6, and is there the prediction = D+1" in growth_lines(ddpg)
-    other = results(lambda d: d**2, lambda d: 2 * d, dims=(3, 4, 6)).curves
-    assert [curve.exact_laws for curve in other] == [("d^2",), ()]
-    assert "and is there none of these laws with constant 1" in " ".join(growth_lines(other[1]))
+    (other,) = results(lambda d: d**2, linear, dims=(3, 4, 6), learners=("ddpg",)).curves
+    assert other.exact_laws == ("d^2",)
     # A multiple of a standing law has no law of its own, and is the prediction all the same.
-    doubled = results(quadratic, lambda d: 2 * d, dims=(3, 4, 6), predicted={"ddpg": "D + 1", "reengage": "2*d"})
-    assert doubled.curves[1].exact_laws == ("the prediction",)
+    alone: dict[str, Any] = {"dims": (3, 4, 6), "learners": ("reengage",)}
+    doubled = results(quadratic, lambda d: 2 * d, predicted={"reengage": "2*d"}, **alone)
+    assert doubled.curves[0].exact_laws == ("the prediction",)
+    (wrong,) = (replace(curve, points=tuple(unpredicted(row) for row in curve.points)) for curve in doubled.curves)
+    assert wrong.exact_laws == ()
+    assert "and is there none of these laws with constant 1" in " ".join(growth_lines(wrong))
     assert summary(doubled)["curves"]["ReenGAGE"]["exact_laws"] == ["the prediction"]
 
 
@@ -239,10 +247,11 @@ def test_how_often_one_start_would_have_been_in_the_wrong_component() -> None:
         ("ddpg", "converged", 1, 1, 40),
         ("ddpg", "stationary", 1, 0, 1000),  # failures say nothing about the component
     ]
-    assert results(quadratic, lambda d: d, outcomes, group="o").curves[0].wrong_component == (40, 100)
-    assert results(quadratic, linear, outcomes).curves[0].wrong_component is None
+    few: dict[str, Any] = {"outcomes": outcomes, "dims": (3, 4)}  # too few for laws, which take time
+    assert results(quadratic, lambda d: d, group="o", **few).curves[0].wrong_component == (40, 100)
+    assert results(quadratic, linear, **few).curves[0].wrong_component is None
     # A minimiser starts again for reasons of its own.
-    assert results(quadratic, linear, outcomes, group="o", method="minimiser").curves[0].wrong_component is None
+    assert results(quadratic, linear, group="o", method="minimiser", **few).curves[0].wrong_component is None
 
 
 def test_marks_of_integers_are_integers() -> None:
