@@ -16,14 +16,16 @@ In a notebook results show themselves as a table and a figure. pandas is needed 
 from __future__ import annotations
 
 import html
+import multiprocessing
 import re
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from rich.console import Console
@@ -45,14 +47,19 @@ from analysis.scaling_law import CANDIDATE_LAWS, Law, Scaling
 from analysis.scaling_law import fit_scaling as fit_laws
 from analysis.setting import ConfigError, Setting, expected_one_of
 from analysis.store import Store
+from analysis.sweep import TrialError
 from analysis.sweep import run_sweep as finish_plans
 from analysis.tables import interval_text, smallest_text, table_cells, threshold_record
 from analysis.threshold import Threshold, fit_threshold
 from analysis.verdict import Verdict
 
+_T = TypeVar("_T")
+
 __all__ = ["SweepResults", "Thresholds", "fit_scaling", "fit_thresholds", "load_run", "run_sweep"]
 
 _FIELDS = {field.name for field in fields(Setting)} - {"dim", "learner", "construction_source"}
+
+_OWN_ARGUMENTS = ("dims", "learners", "out", "executor", "workers", "progress")
 
 _DIMS = (2, 3, 4, 6, 8, 12, 16)
 _LEARNERS = ("ddpg", "reengage")
@@ -83,7 +90,14 @@ def _html_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "<table>" + line("th", columns) + "".join(line("td", row) for row in rows) + "</table>"
 
 
-@dataclass(frozen=True)
+class _ByCurve(dict[str, _T]):
+    """What was found by curve; a key that is none says which there are."""
+
+    def __missing__(self, key: object) -> _T:
+        raise KeyError(f"{key!r} is no curve; there are: {', '.join(self)}")
+
+
+@dataclass(frozen=True, repr=False)
 class Thresholds(Mapping[int, Threshold]):
     """Thresholds by dimension: a mapping d -> :class:`analysis.threshold.Threshold`, increasing in d.
 
@@ -97,7 +111,13 @@ class Thresholds(Mapping[int, Threshold]):
 
     @override
     def __getitem__(self, dim: int) -> Threshold:
+        if dim not in self.by_dim:
+            raise KeyError(f"{dim!r} was not measured; there are d = {', '.join(map(str, self.by_dim))}")
         return self.by_dim[dim]
+
+    @override
+    def __repr__(self) -> str:
+        return "\n".join(f"d = {dim}: N50 {interval_text(t)}, min N {smallest_text(t)}" for dim, t in self.items())
 
     @override
     def __iter__(self) -> Iterator[int]:
@@ -129,7 +149,7 @@ class Thresholds(Mapping[int, Threshold]):
         return _html_table(("d", "N50  [95 %]", "min N", "trials"), rows)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SweepResults:
     """What a finished experiment found.
 
@@ -158,7 +178,7 @@ class SweepResults:
         """
         if self.experiment.x != "dim" or self.experiment.measure != "threshold":
             raise ValueError(f"{self.experiment.name} has no thresholds over d; use to_pandas()")
-        found = {}
+        found = _ByCurve[Thresholds]()
         for curve in self.results.curves:
             rows = {row.point.setting.dim: row for row in curve.points}
             found[curve.curve.label] = Thresholds(
@@ -170,7 +190,9 @@ class SweepResults:
     @property
     def scaling(self) -> dict[str, Scaling]:
         """The fitted laws by curve; those off the axis of dimensions are left out."""
-        return {curve.curve.label: curve.scaling for curve in self.results.curves if curve.scaling is not None}
+        return _ByCurve(
+            {curve.curve.label: curve.scaling for curve in self.results.curves if curve.scaling is not None}
+        )
 
     def to_pandas(self) -> Any:
         """A DataFrame with a row a threshold, with the columns of ``thresholds.csv``.
@@ -204,6 +226,14 @@ class SweepResults:
         FIGURES[kind].check(self.results, kind)
         with paper_style(venue, width):
             return FIGURES[kind].draw(self.results)
+
+    @override
+    def __repr__(self) -> str:
+        lines = [self.experiment.title]
+        for curve in self.results.curves:
+            columns, rows = table_cells(curve, self.experiment.x)
+            lines += ["", curve.curve.heading, *("  ".join(cell or "–" for cell in row) for row in (columns, *rows))]
+        return "\n".join([*lines, "", self.verdict.sentence])
 
     def _repr_html_(self) -> str:
         parts = [
@@ -255,7 +285,7 @@ def run_sweep(
     """
     for name in setting:
         if name not in _FIELDS:
-            raise ConfigError(name, setting[name], expected_one_of(name, sorted(_FIELDS)))
+            raise ConfigError(name, setting[name], expected_one_of(name, [*_OWN_ARGUMENTS, *sorted(_FIELDS)]))
     setting = {name: _plain(value) for name, value in setting.items()}
     if experiment is None:
         experiment = compare_learners(
@@ -275,6 +305,8 @@ def run_sweep(
         )
     elif setting:
         raise ConfigError(next(iter(setting)), setting[next(iter(setting))], "the experiment says that already")
+    if executor == "processes":
+        _require_importable_script()
     if not isinstance(executor, str | Executor):
         raise ConfigError("executor", executor, "expected a name such as 'processes', or a concurrent.futures.Executor")
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
@@ -291,12 +323,34 @@ def run_sweep(
         else:
             store = stack.enter_context(directory.open(count, executor if isinstance(executor, str) else "own"))
         with ProgressDisplay(experiment, Console(stderr=True), quiet=not progress) as display:
-            plans = finish_plans(experiment, store, pool, count, display)
+            try:
+                plans = finish_plans(experiment, store, pool, count, display)
+            except TrialError as error:
+                if executor == "processes":
+                    error.add_note('in a script, run_sweep belongs under if __name__ == "__main__":')
+                raise
         results = ExperimentResults.from_plans(experiment, plans, store.outcomes(), store.starts())
     if directory is not None:
         write_results(results, directory)
         directory.finish_session()
     return SweepResults(results)
+
+
+def _require_importable_script() -> None:
+    """Refuse worker processes where they cannot be started: each imports the script that starts it.
+
+    Raises:
+        ConfigError: if the script is no file.
+        SystemExit: in a worker that is just importing the script, and would start workers of its own.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise SystemExit(
+            'run_sweep: worker processes import this script; put what it does under if __name__ == "__main__":,'
+            ' or use executor="threads"'
+        )
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    if file is not None and not Path(file).exists():
+        raise ConfigError("executor", "processes", f"worker processes cannot import {file}; use 'threads'")
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ from rich.console import Console
 from analysis.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, complain
 from analysis.figure_kinds import FIGURES
 from analysis.figures import FORMATS, VENUES, WIDTHS, paper_style, save_figure
-from analysis.latex import as_latex
+from analysis.latex import caption_in_latex
 from analysis.results import ExperimentResults
 from analysis.results_figure import provenance
 from analysis.run_directory import write_atomically
@@ -26,7 +26,7 @@ Draw a figure of finished runs for a venue: at the width of its column or text a
 \\includegraphics needs no scaling. Nothing of a run is measured again, and runs are only read.
 
 Beside the figure stand the numbers behind every mark and line (.csv) and a caption, plain (.txt) and for LaTeX
-(-caption.tex, for \\caption{\\input{...}}).
+(-caption.tex, to \\input after the figure).
 """
 
 _KINDS = "\n".join(f"  {name:<16} {kind.about}" for name, kind in FIGURES.items())
@@ -132,7 +132,7 @@ def _draw(results: ExperimentResults, directory: Path, prefix: str, arguments: a
     for ending, text in (
         (".csv", kind.csv(results)),
         (".txt", told),
-        ("-caption.tex", as_latex(told, keep_unknown=True)),
+        ("-caption.tex", f"\\caption{{{caption_in_latex(told)}}}\n"),
     ):
         written.append(directory / (name + ending))
         write_atomically(written[-1], text)

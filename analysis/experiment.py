@@ -26,6 +26,7 @@ __all__ = [
     "Expectation",
     "Experiment",
     "Point",
+    "class_name",
     "compare_learners",
     "require_distinct",
 ]
@@ -329,7 +330,7 @@ def compare_learners(dims: Sequence[int], learners: Sequence[str], **common: Any
     common, own = name_own(common)
     theory = Theory()
     curves: list[Curve] = []
-    about: list[str] = []
+    remarks: dict[str, list[str]] = {}
     weaker = own is None and "ddpg" in learners
     for learner in learners:
         points = []
@@ -345,7 +346,7 @@ def compare_learners(dims: Sequence[int], learners: Sequence[str], **common: Any
                 check_own(own, first)
             curve, remark = _own_curve(own, learner, points)
             curves.append(curve)
-            about += [remark] if remark else []
+            remarks.setdefault(remark, []).append(curve.label)
             continue
         # Names and the counts of weaker methods are those of one fresh goal a transition.
         plain = first.relabels == first.steps_per_goal == 1
@@ -363,21 +364,24 @@ def compare_learners(dims: Sequence[int], learners: Sequence[str], **common: Any
         )
     return Experiment(
         name="complexity",
-        title=f"{first.construction}, {_class_name(first.group)}, {first.optimiser}",
+        title=f"{first.construction}, {class_name(first.group)}, {first.optimiser}",
         x="dim",
         curves=tuple(curves),
-        about=" ".join(about),
+        about=" ".join(f"{remark.format(' and '.join(labels))}." for remark, labels in remarks.items() if remark),
         weaker_methods=weaker,
     )
 
 
-def _class_name(group: str) -> str:
+def class_name(group: str) -> str:
     """A hypothesis class as it is written."""
     return f"{group.upper()}(d)" if group in ("so", "o") else f"class {group}"
 
 
 def _own_curve(own: OwnConstruction, learner: str, points: Sequence[Point]) -> tuple[Curve, str]:
-    """The curve of a construction of one's own, and where its prediction comes from; "" where its author states it."""
+    """The curve of a construction of one's own, and where its prediction comes from; "" where its author states it.
+
+    The remark has a place, {}, for the curves that it is about.
+    """
     prediction = predict_own(own, learner, points[0].setting)
     placed = [replace(point, predicted=prediction(point.setting)) for point in points]
     known = prediction.formula is not None and all(point.predicted is not None for point in placed)
@@ -391,10 +395,11 @@ def _own_curve(own: OwnConstruction, learner: str, points: Sequence[Point]) -> t
         expectation=order if known else Expectation(),
     )
     if prediction.silent_because:
-        return curve, f"Nothing is predicted of {curve.label}: {prediction.silent_because}."
+        because = prediction.silent_because.replace("{", "{{").replace("}", "}}")
+        return curve, f"Nothing is predicted of {{}}: {because}"
     if prediction.counts:
         where = "" if prediction.formula else f" at d = {', '.join(map(str, prediction.counts))}"
-        return curve, f"The prediction for {curve.label} is counted{where}: equations near U, by exact ranks."
+        return curve, f"Predictions for {{}} are counted{where}: equations near U, by exact ranks"
     return curve, ""
 
 

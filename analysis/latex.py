@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from pylatexenc.latexencode import RULE_CALLABLE, UnicodeToLatexConversionRule, UnicodeToLatexEncoder
 
-__all__ = ["as_latex"]
+__all__ = ["as_latex", "caption_in_latex"]
 
 _ACCENTS = {
     "\N{COMBINING MACRON}": r"\bar",
@@ -52,3 +53,23 @@ def as_latex(text: str, *, keep_unknown: bool = False) -> str:
         unknown_char_warning=False,
     )
     return str(encoder.unicode_to_latex(text))
+
+
+_SYMBOLS = (
+    (r"\bN(50|90)\b", r"$N_{\1}$"),
+    (r"\bN - 1\b", r"$N-1$"),
+    (r"\b1/2\b", r"$1/2$"),
+    (r"\b([NUKTd])\b", r"$\1$"),
+)
+"""The symbols of captions in plain text, and in mathematics."""
+
+
+def caption_in_latex(text: str) -> str:
+    """A figure's caption with its symbols set as mathematics."""
+    made = as_latex(text.strip(), keep_unknown=True)
+    for plain, symbol in _SYMBOLS:
+        # Nothing that is mathematics already.
+        made = "".join(
+            part if part.startswith("$") else re.sub(plain, symbol, part) for part in re.split(r"(\$[^$]*\$)", made)
+        )
+    return made

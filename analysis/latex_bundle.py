@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from analysis.figures import paper_style, save_figure
-from analysis.latex import as_latex
+from analysis.latex import as_latex, caption_in_latex
 from analysis.results import ExperimentResults
 from analysis.results_figure import caption, provenance, results_figure
 from analysis.run_directory import write_atomically
@@ -59,7 +59,7 @@ def write_bundle(results: ExperimentResults, directory: Path) -> list[Path]:
         )
     sentences = "\n\n".join(as_latex(curve.verdict.sentence, keep_unknown=True) for curve in results.curves)
     texts = {
-        "caption.tex": f"\\newcommand{{\\runcaption}}{{{as_latex(caption(results).strip(), keep_unknown=True)}}}\n",
+        "caption.tex": f"\\newcommand{{\\runcaption}}{{{caption_in_latex(caption(results))}}}\n",
         "table.tex": latex_table(results),
         "report.tex": _DOCUMENT % (as_latex(results.experiment.title, keep_unknown=True), sentences),
     }

@@ -6,11 +6,15 @@ that the truth has no temporal-difference error, that a stated reduction is one,
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
+
+import torch
 
 from analysis.formula import Formula
 from analysis.setting import ConfigError, Setting, expected_one_of
@@ -21,10 +25,12 @@ from proofs_check.testing import (
     assert_hypothesis_class,
     assert_reduced_residuals,
     assert_value_is_return,
+    draw_problem,
 )
 from toyenvs.constructions import CONSTRUCTIONS, EXTENSIONS, Construction
-from toyenvs.constructions.own import OwnConstruction, load_construction, own_group
+from toyenvs.constructions.own import OwnConstruction, load_construction, own_group, told_error
 from toyenvs.hypothesis_classes import HypothesisClass
+from toyenvs.learners import LEARNERS
 
 __all__ = ["OwnPrediction", "check_own", "name_own", "predict_own"]
 
@@ -93,6 +99,11 @@ def check_own(own: OwnConstruction, setting: Setting) -> None:
     Raises:
         ConfigError: naming the formula, what it gives and what was expected.
     """
+    for learner in own.construction.predicted:
+        if learner not in LEARNERS:
+            raise ConfigError(
+                "construction", own.name, f"its predicted[{learner!r}]: {expected_one_of(learner, LEARNERS)}"
+            )
     group = setting.make_group()
     dims = [dim for dim in range(2, 13) if group.allows(dim)][:_CHECKED_DIMS]
     try:
@@ -105,18 +116,39 @@ def check_own(own: OwnConstruction, setting: Setting) -> None:
                 raise ConfigError("construction", own.name, f"goal_dim is {construction.goal_dim}; expected d = {dim}")
             assert_value_is_return(construction, group=group)
             assert_bellman_optimal(construction, group=group, any_target=False)
+            if not group.finite and not _is_learnable(construction, group):
+                raise ConfigError(
+                    "construction",
+                    own.name,
+                    "q_value has derivative 0 by the unknown matrix wherever it was tried: descent hears nothing of it"
+                    " (a rounding, a comparison or a detach?)",
+                )
             if own.construction.reduced_residuals is not Construction.reduced_residuals:
                 assert_reduced_residuals(construction, group=group)
     except AssertionError as error:
         lines = str(error).splitlines()
-        suspects = [line for line in lines if line.startswith("suspect")]
+        # The first line has the numbers.
+        suspects = [line.partition(" (Q*")[0] for line in lines if line.startswith("suspect")]
         raise ConfigError("construction", own.name, "; ".join([lines[0], *suspects])) from error
     except ConfigError:
         raise
     except Exception as error:  # whatever the formulas may raise
-        told = " ".join(str(error).split())
-        reason = told if isinstance(error, ValueError) else f"its formulas raise {type(error).__name__}: {told}"
+        source = inspect.getsourcefile(own.construction) if own.reference is None else own.reference.rpartition(":")[0]
+        told = told_error(error, Path(source or ""))
+        reason = " ".join(str(error).split()) if isinstance(error, ValueError) else f"its formulas raise {told}"
         raise ConfigError("construction", own.name, reason) from error
+
+
+def _is_learnable(construction: Construction, group: HypothesisClass) -> bool:
+    """Whether the value changes with the parameter, as automatic differentiation sees it, at random points."""
+    problem = draw_problem(construction, group, batch_size=4)
+    param = problem.online_param.unsqueeze(1).detach().requires_grad_()
+    data = problem.transitions
+    value = construction.q_value(param, data.observation, data.action, data.desired_goal)
+    if not value.requires_grad:
+        return False
+    (gradient,) = torch.autograd.grad(value.sum(), param, allow_unused=True)
+    return gradient is not None and bool((gradient != 0).any())
 
 
 @lru_cache(maxsize=256)
@@ -141,7 +173,10 @@ def predict_own(own: OwnConstruction, learner: str, setting: Setting) -> OwnPred
     stated = own.construction.predicted.get(learner)
     if stated is not None:
         formula = Formula(stated)
-        formula(setting)
+        try:
+            formula(setting)
+        except ConfigError as error:
+            raise ConfigError("construction", own.name, f"its predicted[{learner!r}]: {error}") from None
         other = _not_the_plain(setting, stated)
         return OwnPrediction(None, None, {}, other) if other else OwnPrediction(formula, None, {})
     counted: dict[str, Callable[[CountsByRank], int | None]] = {
@@ -163,16 +198,16 @@ def predict_own(own: OwnConstruction, learner: str, setting: Setting) -> OwnPred
         try:
             count = counted[learner](_counts(own.construction, group, dim, setting.discount))
         except ArithmeticError as error:
-            return OwnPrediction(None, None, {}, f"its equations cannot be counted ({error})")
+            return OwnPrediction(None, None, {}, f"the equations cannot be counted ({error})")
         except Exception as error:  # a formula may be right for arrays and tensors, and not run on exact numbers
             told = " ".join(str(error).split())
-            return OwnPrediction(None, None, {}, f"its formulas do not run on exact numbers ({told})")
+            return OwnPrediction(None, None, {}, f"the formulas do not run on exact numbers ({told})")
         if count is not None:
             counts[dim] = count
         never = never or count is None
     found = None if never else polynomial_in_d(list(counts.items()))
     if found is None:
-        return OwnPrediction(None, None, counts, "" if counts else "its equations near U do not determine it")
+        return OwnPrediction(None, None, counts, "" if counts else "the equations near U do not determine it")
     return OwnPrediction(Formula(found[0]), found[1], counts)
 
 

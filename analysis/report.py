@@ -157,7 +157,8 @@ def growth_lines(results: CurveResults) -> list[str]:
     if scaling is None:
         return []
     if scaling.exponent is None:
-        return [f"{label}: no law fitted: {scaling.reason}"]
+        # Where an order is expected the verdict says why.
+        return [] if results.curve.expectation.kind == "order" else [f"{label}: no law fitted: {scaling.reason}"]
     power = scaling.exponent
     low, high = ("…" if end is None else f"{end:.2f}" for end in (power.low, power.high))
     weights = ", ".join(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.experiment import Experiment
+from analysis.experiment import Experiment, class_name
 from analysis.figures import Figure, Mark, Series, TheoryLine, alone, draw_thresholds
 from analysis.formula import Formula
 from analysis.results import ExperimentResults
@@ -76,20 +76,25 @@ def marks_csv(results: ExperimentResults) -> str:
 def caption(results: ExperimentResults) -> str:
     """What the figure shows, in sentences for the paper: what is measured, how marks are to be read, the seed."""
     experiment = results.experiment
-    sentences = [" ".join(experiment.about.split())] if experiment.about else []
+    told = [" ".join(experiment.about.split())] if experiment.about else []
+    own = experiment.common("construction_source") is not None  # whose remarks are about its predictions
+    sentences = [] if own else told
+    found = {row.threshold.censored for curve in results.curves for row in curve.points if row.threshold is not None}
+    bounds = "; triangles: bounds" if found & {"left", "right"} else ""
+    unknown = "; crosses: not determined" if "undetermined" in found else ""
     unit, tests = unit_of(experiment), f"exact tests at level {SETTLE_LEVEL:g}"
     if experiment.measure == "error":
         sentences.append("Marks: N times the mean squared error at the largest N, with 95 % intervals.")
     elif _about_integers(experiment):
         sentences.append(
             f"Marks: the smallest number N of {unit} with success probability at least 1/2, settled by {tests} at N - 1"
-            " and N, or with a 95 % interval; triangles: bounds on N50; crosses: not determined."
+            f" and N, or with a 95 % interval{bounds and bounds + ' on N50'}{unknown}."
         )
     else:
         sentences.append(
             f"Marks: N50, the number of {unit} at which the fitted success probability is 1/2, with 95 %"
             f" profile-likelihood intervals; short bars: the smallest N with probability at least 1/2, where {tests}"
-            " settle it; triangles: bounds; crosses: not determined."
+            f" settle it{bounds}{unknown}."
         )
     lines = theory_lines(experiment, places_of(experiment))
     if any(line.series for line in lines):
@@ -97,13 +102,17 @@ def caption(results: ExperimentResults) -> str:
         sentences.append(f"{shape}: theory.")
     if not all(line.series for line in lines):
         sentences.append("Dotted: weaker methods.")
+    sentences += told if own else []
     return f"{' '.join(sentences)} {closing_sentences(experiment)}"
 
 
 def closing_sentences(experiment: Experiment) -> str:
     """What every caption ends with: success, optimiser and seed."""
     epsilon, seed = experiment.common("epsilon"), experiment.common("seed")
+    construction, group = experiment.common("construction"), experiment.common("group")
     sentences = []
+    if construction is not None:
+        sentences.append(f"Environment: {construction}{'' if group is None else f', {class_name(group)}'}.")
     if experiment.measure == "threshold" and epsilon is not None:
         sentences.append(f"Success: a policy whose regret is at most {epsilon:g} at every unit goal.")
     sentences.append(f"Optimiser: {_optimisers(experiment)}." + ("" if seed is None else f" Seed {seed}."))

@@ -45,6 +45,8 @@ def read_experiment(run: Path) -> Experiment:
         ConfigError: if there is no run, its configuration cannot be read, or another version's engine made it.
     """
     path = run / "config.json"
+    if not run.exists():
+        raise ConfigError("RUN", str(run), "it does not exist; expected the directory of a finished run")
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -212,8 +212,8 @@ def fit_scaling(counts: Mapping[int, Counts], laws: Sequence[Law] = CANDIDATE_LA
         raise ValueError(f"laws are {[law.name for law in laws]}; at least one is needed, with distinct names")
     informative = tuple(d for d in dims if counts[d].crosses)
     if len(informative) < 3:
-        known = f"only d = {', '.join(map(str, informative))} do" if informative else "none does"
-        reason = f"a law needs three dimensions with success on both sides of 1/2: {known}"
+        known = f"d = {', '.join(map(str, informative))}" if informative else "none"
+        reason = f"a law needs three dimensions with success on both sides of 1/2, found at {known}"
         return Scaling(dims, informative, reason=reason)
     problem = _Problem(dims, [DimensionLikelihood(counts[d]) for d in dims])
     drop = 0.5 * float(chdtri(1, 1.0 - level))

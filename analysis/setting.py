@@ -359,7 +359,10 @@ def _one_of(argument: str, value: object, allowed: dict[str, Any]) -> None:
 
 def expected_one_of(value: object, allowed: Iterable[str]) -> str:
     """What is allowed, the closest first where the value looks like a slip."""
-    close = get_close_matches(str(value), list(allowed), n=1)
+    known = {name.lower(): name for name in allowed}
+    given = str(value).lower()
+    beginning = [name for name in known if given and name.startswith(given)]
+    close = [known[name] for name in get_close_matches(given, list(known), n=1) or beginning[:1]]
     return f"{f'did you mean {close[0]}? ' if close else ''}expected one of: {', '.join(allowed)}"
 
 

@@ -69,8 +69,8 @@ class Threshold:
         n50_high: upper end of the interval; None if open.
         n90: N at which the fitted success probability is 9/10; None without a fit, or beyond the largest tested N.
         slope: β, the slope of logit P in log N; None without a fit that the decided N allow.
-        smallest_n: least integer N with success probability at least 1/2; None if no tested N reaches 1/2 or if
-            undetermined. If censored "left" it is the smallest tested N.
+        smallest_n: least integer N with success probability at least 1/2; None if no tested N reaches 1/2, if
+            undetermined, or if censored "left" and not settled: it is then anything up to ``n50``.
         censored: "" for a fitted threshold; "left" if the curve crosses 1/2 at no tested N, above it at all of them,
             and trials bound N50 from above; "right" for the mirror image; "undetermined" if they bound it on neither
             side: a bare majority everywhere is no bound, nor are fractions that do not rise with N.
@@ -388,7 +388,7 @@ def _one_sided(
     """A threshold that trials bound on one side; undetermined, near the end of the tested N, if they do not."""
     if bound is None:
         return _without_fit(counts, "undetermined", float(end), None, None, None, settle_level)
-    smallest_n = end if side == "left" else None
+    smallest_n = end if side == "left" and _settled(counts, end, settle_level) else None
     low, high = (None, bound) if side == "left" else (bound, None)
     return _without_fit(counts, side, bound, low, high, smallest_n, settle_level)
 

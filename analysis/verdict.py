@@ -191,7 +191,7 @@ def _judge_equal(curve: Curve, points: Sequence[PointResult]) -> Verdict:
 def _found(result: PointResult) -> str:
     assert result.threshold is not None
     if result.threshold.smallest_n is None:
-        return f"above {result.threshold.n50:g}"
+        return f"{'at most' if result.threshold.censored == 'left' else 'above'} {result.threshold.n50:g}"
     return f"{'' if result.threshold.settled else '~'}{result.threshold.smallest_n}"
 
 

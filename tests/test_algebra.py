@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proofs_check import symbols
+from proofs_check.jets import PRIME, Jet
 from toyenvs import algebra
 
 DIM = 4
@@ -216,3 +218,16 @@ def test_a_new_kind_of_vector_needs_nothing_but_registration() -> None:
 
     algebra.inner.register(Polynomial)(lambda x, y: sum(a * b for a, b in zip(x, y, strict=True)))
     assert algebra.inner(Polynomial([1, 2]), Polynomial([3, 4])) == 11
+
+
+def test_a_known_vector_is_the_same_in_every_kind() -> None:
+    values = [Fraction(1, 2), -3, 0, 7]
+    expected = np.array([0.5, -3.0, 0.0, 7.0])
+    like = np.random.default_rng(0).standard_normal((5, 4))
+    np.testing.assert_array_equal(algebra.constant(like, values), expected)
+    tensor = algebra.constant(torch.from_numpy(like), values)
+    assert tensor.dtype == torch.float64
+    np.testing.assert_array_equal(tensor.numpy(), expected)
+    exact = algebra.constant(Jet(np.arange(1, 5)), values)
+    assert exact.value.tolist() == [pow(2, -1, PRIME), PRIME - 3, 0, 7]
+    assert algebra.constant(like[:, :1], [4]).tolist() == [4.0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import subprocess
 import sys
 import typing
 from collections.abc import Callable
@@ -114,8 +115,9 @@ def test_counts_of_any_origin() -> None:
     assert scaling == fit_scaling(CELLS)
     assert scaling.best in ("D+1", "d^2")
     assert len(thresholds) == 3
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="5 was not measured; there are d = 4, 8, 16"):
         thresholds[5]
+    assert repr(thresholds).splitlines()[0].startswith("d = 4: N50 ")
     with pytest.raises(ValueError, match=r"counts at d = 4: 9 successes of 3 trials at N = 2"):
         fit_thresholds({4: {2: (9, 3)}})
     with pytest.raises(ValueError, match="counts at d = 4: counts are empty"):
@@ -126,7 +128,7 @@ def test_counts_of_any_origin() -> None:
     with pytest.raises(ValueError, match=r"counts at d = 2: expected \{N: \(successes, trials\)\}, not \{1: 0.5\}"):
         fit_thresholds(fraction)
     assert fit_scaling({4: CELLS[4]}).reason.endswith(
-        "three dimensions with success on both sides of 1/2: only d = 4 do"
+        "three dimensions with success on both sides of 1/2, found at d = 4"
     )
 
 
@@ -160,6 +162,33 @@ def test_dimensions_are_whole_numbers(dim: Any) -> None:
     level: Any = "a"
     with pytest.raises(ValueError, match="level is 'a'"):
         fit_thresholds(CELLS, level=level)
+
+
+def test_results_show_themselves_in_a_few_lines(found: tuple[SweepResults, Path]) -> None:
+    results, _ = found
+    lines = repr(results).splitlines()
+    assert lines[0] == "gradient-feedback, SO(d), descent (nesterov)"
+    assert lines[-1] == results.verdict.sentence
+    assert len(lines) == 9
+    with pytest.raises(KeyError, match="'reengage' is no curve; there are: ReenGAGE"):
+        results.thresholds["reengage"]
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_a_script_that_workers_cannot_import_hears_so(guarded: bool, tmp_path: Path) -> None:
+    call = 'run_sweep(dims=(2, 3), learners=("reengage",), trials=5)\n'
+    guard = 'if __name__ == "__main__":\n    ' if guarded else ""
+    script = tmp_path / "script.py"
+    script.write_text("from analysis import run_sweep\n" + guard + call, encoding="utf-8")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode == 0) == guarded
+    if not guarded:
+        assert "run_sweep: worker processes import this script; put what it does under if __name__" in done.stderr
+        assert done.stderr.splitlines()[-1] == 'in a script, run_sweep belongs under if __name__ == "__main__":'
+    piped = subprocess.run(
+        [sys.executable, "-"], input=script.read_text(), capture_output=True, text=True, check=False, timeout=300
+    )
+    assert "worker processes cannot import <stdin>; use 'threads'" in piped.stderr
 
 
 def test_numbers_of_numpy_are_numbers(found: tuple[SweepResults, Path]) -> None:
@@ -205,6 +234,7 @@ def test_what_cannot_be_run_is_refused_before_anything_is_written(tmp_path: Path
         ({"construction": "nowhere.py:X"}, "construction"),
         ({"trials": 0}, "trials"),
         ({"trails": 3}, "trails"),
+        ({"learner": ("ddpg",)}, "learner"),
         ({"experiment": "relabelling", "dims": (3,)}, "dims"),
         ({"experiment": "relabelling", "learners": ("ddpg",)}, "learners"),
     ):

@@ -101,6 +101,18 @@ class Few(Plain):
 class Discounted(Plain):
     discount = 0.5
 
+class Rounded(Plain):
+    def goal_reward(self, achieved_goal, goal):
+        return inner(goal, achieved_goal).round()
+    def q_value(self, param, observation, action, goal):
+        return self.goal_reward(self.dynamics(param, observation, action), goal)
+
+class Misspelled(Plain):
+    predicted = {"renegage": "d"}
+
+class Caret(Plain):
+    predicted = {"ddpg": "d^2"}
+
 class Incomplete(Construction):
     def dynamics(self, param, observation, action):
         return observation + action
@@ -169,9 +181,11 @@ def thresholds(run: Path) -> list[dict[str, str]]:
         ("Hidden", ["goal gradient", "it should be 0", "suspect: reward", "hidden from automatic differentiation"]),
         ("WrongReduction", ["reduced_residuals"]),
         ("Discounted", ["states discount = 0.5, which every experiment sets itself (--discount)"]),
+        ("Misspelled", ["its predicted['renegage']: did you mean reengage?"]),
+        ("Caret", ["its predicted['ddpg']: ", "a power is written **"]),
         ("Incomplete", ["does not define goal_reward, policy, q_value"]),
         ("Elsewhere", ["group", "'nowhere', is not one of so, o"]),
-        ("Raises", ["its formulas raise", "Error"]),
+        ("Raises", ["its formulas raise", "Error", ", in policy)"]),
         ("Leaving", ["retract of group straight", "projection on the class", "expected at most"]),
         ("Uphill", ["retract of group turned", "cosine -", "expected 1"]),
         ("Taken", ["is called 'so', which is the name of a class of this package"]),
@@ -232,7 +246,8 @@ def test_thresholds_and_predictions_come_unasked(file: Path, tmp_path: Path) -> 
     assert int(rows["reengage", 3]["smallest_n"]) == 2
     assert (tmp_path / "a" / "figures" / "complexity.pdf").is_file()
     found = load_results(tmp_path / "a")
-    assert "The prediction for DDPG is counted: equations near U, by exact ranks." in caption(found)
+    assert "Predictions for DDPG and ReenGAGE are counted: equations near U, by exact ranks." in caption(found)
+    assert "Environment: mine.py:Plain, SO(d)." in caption(found)
     assert found.experiment.title.startswith("mine.py:Plain, SO(d), ")
 
 
@@ -291,6 +306,12 @@ def test_what_a_construction_states_is_what_is_compared(file: Path) -> None:
     experiment = compare_learners((2, 3), ("ddpg", "reengage"), construction=f"{file}:Stated")
     assert [point.predicted for point in experiment.points] == [9, 13, 2, 3]
     assert [curve.predict(10) for curve in experiment.curves] == [97, 10]
+
+
+def test_a_value_without_derivative_is_refused(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert scale(file, "Rounded", tmp_path / "run", "--discount", "0") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "derivative 0 by the unknown matrix" in line
 
 
 def test_what_a_construction_states_is_about_its_data(file: Path) -> None:
@@ -371,27 +392,21 @@ def test_a_root_of_the_other_sign_makes_no_prediction(file: Path) -> None:
     # Modulo the prime √9 is −3: the error does not vanish at the truth there, so nothing is counted.
     assert predictions(file, "Tripled") == (
         [None] * 8,
-        " ".join(
-            f"Nothing is predicted of {learner}: its equations cannot be counted (Tripled: no point at which"
-            " its square roots exist and its error vanishes modulo 2147483647)."
-            for learner in ("DDPG", "ReenGAGE")
-        ),
+        "Nothing is predicted of DDPG and ReenGAGE: the equations cannot be counted (Tripled: no point at which"
+        " its square roots exist and its error vanishes modulo 2147483647).",
     )
 
 
 def test_formulas_that_exact_numbers_do_not_know_cost_the_prediction_only(file: Path) -> None:
     predicted, about = predictions(file, "Method")
     assert predicted == [None] * 8
-    assert "its formulas do not run on exact numbers ('Jet' object has no attribute 'sum')" in about
+    assert "the formulas do not run on exact numbers ('Jet' object has no attribute 'sum')" in about
 
 
 def test_a_start_of_its_own(file: Path) -> None:
     predicted, about = predictions(file, "Started")
     assert predicted == [2, 4, 7, 16, 1, 2, 3, 5]
-    assert about == " ".join(
-        f"The prediction for {learner} is counted: equations near U, by exact ranks."
-        for learner in ("DDPG", "ReenGAGE")
-    )
+    assert about == "Predictions for DDPG and ReenGAGE are counted: equations near U, by exact ranks."
 
 
 def test_what_is_never_identified_is_not_extrapolated_to(file: Path) -> None:

@@ -301,7 +301,10 @@ def test_several_runs_are_told_apart(finished: Path, tmp_path: Path, capsys: pyt
     ]
     told = (out / "run-complexity-aaai-column.txt").read_text(encoding="utf-8")
     assert "95 % " in told
-    assert "95 \\% " in (out / "run-complexity-aaai-column-caption.tex").read_text(encoding="ascii")
+    in_latex = (out / "run-complexity-aaai-column-caption.tex").read_text(encoding="ascii")
+    assert in_latex.startswith("\\caption{Marks: $N_{50}$, the number of transitions")
+    assert "95 \\% " in in_latex
+    assert "probability is $1/2$" in in_latex
     # One bad run among several: nothing is written.
     assert main(["plot", str(finished), str(tmp_path / "nowhere"), "--out", str(tmp_path / "none")]) == 2
     assert not (tmp_path / "none").exists()

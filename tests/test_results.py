@@ -104,7 +104,7 @@ def test_a_wrong_prediction_disagrees() -> None:
 def test_few_dimensions_are_undecided() -> None:
     found = results(quadratic, linear, dims=(3, 4))
     assert found.verdict.status == "undecided"
-    assert "a law needs three dimensions with success on both sides of 1/2: only d = 3, 4 do" in found.verdict.sentence
+    assert "a law needs three dimensions with success on both sides of 1/2, found at d = 3, 4" in found.verdict.sentence
     assert found.complaints() == ["theory: undecided"]
 
 

@@ -14,6 +14,7 @@ does not import sympy.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import singledispatch
 from typing import Any
 
@@ -25,6 +26,7 @@ __all__ = [
     "apply",
     "apply_transpose",
     "centred",
+    "constant",
     "embed",
     "hadamard",
     "inner",
@@ -134,6 +136,20 @@ def embed(x: Any, d: int) -> Any:
 def ones(x: Any) -> Any:
     """The vector 1 = (1, …, 1) of the shape of another: vector (..., d) -> vector (..., d)."""
     raise _unsupported("ones", x)
+
+
+@singledispatch
+def constant(x: Any, values: Sequence[Any]) -> Any:
+    """A known vector, of the kind of another: vector (..., d), d numbers -> vector that broadcasts with it.
+
+    For known drifts and weights: ``observation + constant(observation, [1, 0, 2])``. Whole numbers and fractions are
+    exact in every arithmetic; the decimals of a float are taken as written.
+    """
+    dim = len(values)
+    sum_so_far = scale(ones(x), values[-1])
+    for k in range(1, dim):  # of vectors (1, …, 1, 0, …, 0), which every kind of vector can make
+        sum_so_far = sum_so_far + scale(embed(project(ones(x), k), dim), values[k - 1] - values[k])
+    return sum_so_far
 
 
 @singledispatch
@@ -254,6 +270,11 @@ def _(x: Tensor) -> Tensor:
     return torch.ones_like(x)
 
 
+@constant.register
+def _(x: Tensor, values: Sequence[Any]) -> Tensor:
+    return x.new_tensor([float(value) for value in values])
+
+
 @is_zero.register
 def _(x: Tensor) -> Tensor:
     return (x == 0).all(-1)
@@ -338,6 +359,11 @@ def _(x: np.ndarray, d: int) -> np.ndarray:
 @ones.register
 def _(x: np.ndarray) -> np.ndarray:
     return np.ones_like(x)
+
+
+@constant.register
+def _(x: np.ndarray, values: Sequence[Any]) -> np.ndarray:
+    return np.array(values, dtype=object if x.dtype == object else np.float64)
 
 
 @is_zero.register

@@ -89,9 +89,9 @@ def draw_phase_diagram(
             cmap=_COLOURS,
             norm=norm,
             s=7,
-            edgecolors="white",
-            linewidths=0.4,
-            zorder=3,
+            edgecolors="black",
+            linewidths=0.3,
+            zorder=6,  # on theory's line, which often passes through them
         )
     for line in theory:
         ax.plot(line.x, line.counts, color="white", linewidth=1.8, zorder=4)

@@ -19,7 +19,7 @@ from pathlib import Path
 from toyenvs.constructions.base import Construction
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES, HypothesisClass
 
-__all__ = ["ENTRY_POINTS", "OwnConstruction", "load_construction", "own_construction", "own_group"]
+__all__ = ["ENTRY_POINTS", "OwnConstruction", "load_construction", "own_construction", "own_group", "told_error"]
 
 ENTRY_POINTS = "toyenvs.constructions"
 """The group of entry points whose names are names of constructions."""
@@ -115,7 +115,7 @@ def _from_file(reference: str) -> OwnConstruction:
         exec(compile(text, str(path), "exec"), module.__dict__)
     except (Exception, SystemExit) as error:  # whatever a file may do: its author needs to know what, and where
         del sys.modules[module.__name__]
-        raise ValueError(f"{place} cannot be run: {_told(error, path)}") from error
+        raise ValueError(f"{place} cannot be run: {told_error(error, path)}") from error
     found = getattr(module, class_name, None)
     if found is None:
         classes = [name for name, value in vars(module).items() if _is_own(value, module)]
@@ -127,16 +127,17 @@ def _is_own(value: object, module: types.ModuleType) -> bool:
     return isinstance(value, type) and issubclass(value, Construction) and value.__module__ == module.__name__
 
 
-def _told(error: BaseException, path: Path) -> str:
-    """Kind, message and line of an error, in one line."""
-    line = error.lineno if isinstance(error, SyntaxError) else None
+def told_error(error: BaseException, path: Path) -> str:
+    """Kind, message and, if it is in the file, line and function of an error, in one line."""
+    where = f"line {error.lineno}" if isinstance(error, SyntaxError) else ""
     trace = error.__traceback__
-    while line is None and trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
-            line = trace.tb_lineno
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_filename in (str(path), str(path.resolve())):
+            where = f"line {trace.tb_lineno}" + ("" if code.co_name == "<module>" else f", in {code.co_name}")
         trace = trace.tb_next
     message = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())
-    return f"{type(error).__name__}: {message}" + ("" if line is None else f" (line {line})")
+    return f"{type(error).__name__}: {message}" + (f" ({where})" if where else "")
 
 
 def _from_entry_point(name: str) -> OwnConstruction:
@@ -147,7 +148,8 @@ def _from_entry_point(name: str) -> OwnConstruction:
     try:
         loaded = entry.load()
     except Exception as error:  # another package's
-        raise ValueError(f"the entry point {name} ({entry.value}) cannot be loaded: {_told(error, Path())}") from error
+        told = told_error(error, Path())
+        raise ValueError(f"the entry point {name} ({entry.value}) cannot be loaded: {told}") from error
     complete = _complete(loaded, name)
     return OwnConstruction(name, _hash(_source_of(complete, name)), name, complete)
 
