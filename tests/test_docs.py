@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -88,3 +89,21 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "site" / "reference" / "python" / "index.html").read_text(encoding="utf-8")
     assert "fit_thresholds" in page
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_the_figure_stands_in_a_document_at_its_true_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = ["scale", "--dims", "2,3", "--trials", "5", "--executor", "serial", "--quiet", "--out", "run"]
+    assert main(run) == 0
+    assert main(["plot", "run", "--venue", "icml", "--format", "pdf", "--out", "."]) == 0
+    page = (ROOT / "docs" / "how-to" / "venue-figures.md").read_text(encoding="utf-8")
+    (block,) = (text for text in re.findall(r"```latex\n(.*?)```", page, re.DOTALL) if "usepackage" in text)
+    preamble, _, body = block.partition("\n\n")
+    document = f"\\documentclass{{article}}\n{preamble}\n\\begin{{document}}\n{body}\\end{{document}}\n"
+    (tmp_path / "paper.tex").write_text(document, encoding="utf-8")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"], capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+    assert b"complexity-icml-column.pdf" in done.stdout
