@@ -59,7 +59,7 @@ _SYMBOLS = (
     (r"\bN(50|90)\b", r"$N_{\1}$"),
     (r"\bN - 1\b", r"$N-1$"),
     (r"\b1/2\b", r"$1/2$"),
-    (r"\b([NUKTd])\b", r"$\1$"),
+    (r"(?<![\\{])\b([NUKTd])\b", r"$\1$"),  # and no accented letter: \k{U}
 )
 """The symbols of captions in plain text, and in mathematics."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from analysis.latex import as_latex
+from analysis.latex import as_latex, caption_in_latex
 from analysis.ledger_tables import NOTES_BEGIN, NOTES_END, claim_in_full, ledger_latex, notes_table, with_claim_table
 from proofs_check.claim import CheckSettings, Claim, ClaimResult, Evidence, EvidenceKind, Finding, Verdict
 from proofs_check.ledger import SECTIONS, all_claims, find_claim, find_claims
@@ -172,6 +172,14 @@ def test_a_letter_without_latex_is_named() -> None:
     with pytest.raises(ValueError, match="CJK"):
         as_latex("中")
     assert as_latex("100 % 中", keep_unknown=True) == r"100 \% 中"
+
+
+def test_captions_set_their_symbols_as_mathematics() -> None:
+    told = "N50 is the N at which 1/2 of d-dimensional trials succeed, not N - 1; Nile, 11/23, Ų and U(d)."
+    assert caption_in_latex(told + "\n") == (
+        r"$N_{50}$ is the $N$ at which $1/2$ of $d$-dimensional trials succeed, not $N-1$; Nile, 11/23, \k{U} and"
+        r" $U$($d$)."
+    )
 
 
 def test_claims_are_found_by_id_and_by_section() -> None:
