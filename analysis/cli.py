@@ -60,7 +60,10 @@ class _Parser(argparse.ArgumentParser):
     def refuse(self, word: str) -> NoReturn:
         """End with an error about a word that is no argument, and the option that it may be a slip of."""
         close = get_close_matches(word.split("=")[0], list(self._option_string_actions), n=1)
-        self.error(f"unrecognized argument: {word}" + (f"; did you mean {close[0]}?" if close else ""))
+        hint = f"; did you mean {close[0]}?" if close else ""
+        if not word.startswith("-"):
+            hint = "; lists are written with commas and without blanks, such as 2,3,4"
+        self.error(f"unrecognized argument: {word}{hint}")
 
 
 def complete_parser() -> argparse.ArgumentParser:

@@ -86,7 +86,7 @@ def name_own(common: Mapping[str, Any]) -> tuple[dict[str, Any], OwnConstruction
         own = load_construction(given)
     except ValueError as error:
         reason = str(error)
-        if isinstance(given, str) and ":" not in given:
+        if isinstance(given, str) and ":" not in given and not given.endswith(".py"):
             reason = f"{expected_one_of(given, known)}, an entry point, or path/to/file.py:Class"
         raise ConfigError("construction", given, reason) from None
     named = {"group": own_group(own.construction), **common}

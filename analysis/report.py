@@ -174,8 +174,10 @@ def growth_lines(results: CurveResults) -> list[str]:
             fit += ", so that the counts reject this model and its interval means little"
         lines.append(f"  one model of all counts: exponent {joint.exponent:.2f} [{low}, {high}]{fit}")
     if len(results.settled) > 1:
-        exact = " = ".join(results.exact_laws) or "none of these laws with constant 1"
-        lines.append(f"  the smallest N is settled at d = {', '.join(map(str, results.settled))}, and is there {exact}")
+        exact = (
+            f"exactly {', '.join(results.exact_laws)}" if results.exact_laws else "none of these laws, with constant 1"
+        )
+        lines.append(f"  settled smallest N (d = {', '.join(map(str, results.settled))}): {exact}")
     approach = results.approach
     if approach is not None:
         high = "…" if approach.limit_high is None else f"{approach.limit_high:.2f}"

@@ -87,6 +87,7 @@ def test_an_approach_slower_than_any_that_is_tried_says_so() -> None:
     assert not other.power_bounded
 
 
+@pytest.mark.slow
 def test_a_limit_of_one_is_rejected_as_often_as_the_level_says() -> None:
     rejected, count = 0, 40
     for seed in range(count):

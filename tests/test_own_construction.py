@@ -232,6 +232,9 @@ def test_a_file_that_cannot_be_run(
 def test_names_that_lead_nowhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert scale(tmp_path / "missing.py", "Plain", tmp_path / "run") == 2
     assert "No such file or directory" in capsys.readouterr().err
+    (tmp_path / "mine.py").write_text("from toyenvs.constructions import GradientFeedback as G\nclass Mine(G): ...\n")
+    assert main(["scale", "--construction", str(tmp_path / "mine.py")]) == 2
+    assert "mine.py has no class ''; its constructions are: Mine" in capsys.readouterr().err
     assert main(["scale", "--construction", "gradient-fedback"]) == 2
     assert "gradient-feedback" in capsys.readouterr().err
 

@@ -222,6 +222,7 @@ def test_shallow_curves_with_misfit_choose_the_quadratic_family(seed: int) -> No
     assert 0.01 < best.tau < 0.3
 
 
+@pytest.mark.slow
 def test_intervals_of_the_exponent_cover() -> None:
     covered = 0
     repetitions = 12

@@ -67,6 +67,8 @@ def load_construction(given: str | type[Construction]) -> OwnConstruction:
             complete construction; the message says what is wrong, in one line.
     """
     if isinstance(given, str):
+        if given.endswith(".py"):
+            given += ":"  # without a class one hears which it has
         own = _from_file(given) if ":" in given else _from_entry_point(given)
     else:
         own = _from_class(given)
