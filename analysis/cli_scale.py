@@ -227,9 +227,10 @@ def make_experiment(arguments: argparse.Namespace) -> Experiment:
         return compare_learners(dims, learners, **chosen)
     if preset is not None and file is not None:
         raise ConfigError("preset", preset, f"{file} is an experiment already; give one of the two")
-    if file is not None and file.suffix != ".toml" and not file.exists():
-        raise ConfigError("FILE.toml", str(file), "there is no such file; lists are written without blanks: 2,3,4")
-    require_overrides({name: given[name] for name in ("dims", "learners") if name in given})
+    lists: dict[str, Any] = {name: given[name] for name in ("dims", "learners") if name in given}
+    if file is not None and lists and file.suffix != ".toml":
+        raise ConfigError("FILE.toml", str(file), "expected a .toml file; lists are written without blanks: 2,3,4")
+    require_overrides(lists)
     return load_preset(source, full=given.get("full", False), overrides=chosen)
 
 

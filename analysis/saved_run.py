@@ -45,11 +45,11 @@ def read_experiment(run: Path) -> Experiment:
         ConfigError: if there is no run, its configuration cannot be read, or another version's engine made it.
     """
     path = run / "config.json"
-    if not run.exists():
-        raise ConfigError("RUN", str(run), "it does not exist; expected the directory of a finished run")
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and not run.exists():
+            raise ConfigError("RUN", str(run), "it does not exist; expected the directory of a finished run") from None
         raise ConfigError("RUN", str(run), f"it holds no run ({path.name}: {error.strerror})") from None
     except (ValueError, RecursionError) as error:
         raise ConfigError("RUN", str(run), f"{path.name} is damaged ({error})") from None

@@ -48,6 +48,8 @@ BAD = [
     (["--minibatch", "8"], "--optimizer", "'nesterov'"),
     (["--construction", "no-reward-gradient", "--discount", "0"], "--discount", "0"),
     (["--device", "abacus"], "--device", "'abacus'"),
+    (["--dims", "2", "3"], "FILE.toml", "lists are written without blanks: 2,3,4"),
+    (["--dims", "2", "3", "4"], "4", "lists are written with commas and without blanks, such as 2,3,4"),
     (["--dim", "4"], "--dim", "unrecognized argument: --dim; did you mean --dims?"),
     (["--show-preset", "relabeling"], "--show-preset", "did you mean relabelling?"),
     (["--method", "luck"], "--method", "'luck'"),
