@@ -32,7 +32,7 @@ from rich.console import Console
 from typing_extensions import override
 
 from analysis.counts import Counts
-from analysis.executors import open_executor
+from analysis.executors import open_executor, worker_count
 from analysis.experiment import Experiment, compare_learners
 from analysis.figure_kinds import FIGURES
 from analysis.figures import VENUES, WIDTHS, Figure, paper_style, svg_element
@@ -309,13 +309,11 @@ def run_sweep(
         _require_importable_script()
     if not isinstance(executor, str | Executor):
         raise ConfigError("executor", executor, "expected a name such as 'processes', or a concurrent.futures.Executor")
-    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
-        raise ConfigError("workers", workers, "expected an integer >= 1")
     with ExitStack() as stack:
         if isinstance(executor, str):
             pool, count = stack.enter_context(open_executor(executor, workers))
         else:
-            pool, count = executor, workers or 2
+            pool, count = executor, 2 if workers is None else worker_count(workers)
         directory = None if out is None else RunDirectory(Path(out), experiment)
         if directory is None:
             scratch = stack.enter_context(tempfile.TemporaryDirectory())

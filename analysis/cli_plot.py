@@ -10,7 +10,7 @@ from rich.console import Console
 
 from analysis.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, complain
 from analysis.figure_kinds import FIGURES
-from analysis.figures import FORMATS, VENUES, WIDTHS, paper_style, save_figure
+from analysis.figures import FORMATS, TEX_PROGRAMS, VENUES, WIDTHS, paper_style, save_figure
 from analysis.latex import caption_in_latex
 from analysis.results import ExperimentResults
 from analysis.results_figure import provenance
@@ -45,9 +45,6 @@ examples:
 
 _DEFAULT_FORMATS = ("pdf", "svg", "png")
 
-_TEX = ("xelatex", "lualatex", "pdflatex")
-"""One of these measures the text of a PGF file, in this order."""
-
 
 def _formats(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(","))
@@ -79,8 +76,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     for kind in arguments.format:
         if kind not in FORMATS:
             raise ConfigError("format", kind, expected_one_of(kind, FORMATS))
-    if "pgf" in arguments.format and not any(shutil.which(program) for program in _TEX):
-        raise ConfigError("format", "pgf", f"it needs a TeX installation: {', '.join(_TEX)} are not found")
+    if "pgf" in arguments.format and not any(shutil.which(program) for program in TEX_PROGRAMS):
+        raise ConfigError("format", "pgf", f"it needs a TeX installation: {', '.join(TEX_PROGRAMS)} are not found")
     if arguments.usetex and not (shutil.which("latex") and shutil.which("dvipng")):
         raise ConfigError("usetex", True, "it needs a TeX installation: latex and dvipng are not found")
     # All runs are read before anything is written.

@@ -61,10 +61,10 @@ def worker_count(asked: int | None) -> int:
     """The number of workers asked for; by default the cores of this machine.
 
     Raises:
-        ConfigError: if it is less than 1.
+        ConfigError: if it is no integer, or less than 1.
     """
     workers = available_cores() if asked is None else asked
-    if workers < 1:
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise ConfigError("workers", workers, "expected an integer >= 1")
     return workers
 

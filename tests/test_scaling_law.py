@@ -13,10 +13,10 @@ from scipy.integrate import trapezoid
 from scipy.stats import binom, norm
 
 from analysis.counts import Counts
+from analysis.dimension_likelihood import DimensionLikelihood
 from analysis.likelihood import STRAYS, profile_log_likelihood, success_probability
 from analysis.scaling_law import (
     CANDIDATE_LAWS,
-    DimensionLikelihood,
     Law,
     Scaling,
     fit_scaling,

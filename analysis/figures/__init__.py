@@ -8,6 +8,7 @@ from analysis.figures.phase_diagram import PhaseColumn, draw_phase_diagram, phas
 from analysis.figures.ratio import Trend, draw_ratios
 from analysis.figures.style import (
     FORMATS,
+    TEX_PROGRAMS,
     VENUES,
     WIDTHS,
     Figure,
@@ -23,6 +24,7 @@ from analysis.figures.thresholds import Mark, Series, TheoryLine, draw_threshold
 
 __all__ = [
     "FORMATS",
+    "TEX_PROGRAMS",
     "VENUES",
     "WIDTHS",
     "Figure",

@@ -29,6 +29,7 @@ __all__ = [
     "LEARNER_STYLES",
     "MARKERS",
     "SHARED",
+    "TEX_PROGRAMS",
     "VENUES",
     "WARM",
     "WIDTHS",
@@ -96,7 +97,7 @@ VENUES: dict[str, Venue] = {
 }
 """By the name on the command line; sizes of the classes that tueplots knows."""
 
-_TEX = ("xelatex", "lualatex", "pdflatex")
+TEX_PROGRAMS = ("xelatex", "lualatex", "pdflatex")
 """What measures the text of a PGF file: the first of them that is installed."""
 
 _RATIOS = {"column": 0.92, "text": 0.55}
@@ -126,7 +127,7 @@ def paper_style(venue: str = "aaai", width: str = "column", *, usetex: bool = Fa
         "mathtext.fontset": "stix",
         "text.usetex": usetex,
         "pgf.rcfonts": False,  # the fonts are those of the document
-        "pgf.texsystem": next((name for name in _TEX if shutil.which(name)), _TEX[0]),
+        "pgf.texsystem": next((name for name in TEX_PROGRAMS if shutil.which(name)), TEX_PROGRAMS[0]),
         "pdf.fonttype": 42,
         "ps.fonttype": 42,
         "svg.fonttype": "path",
