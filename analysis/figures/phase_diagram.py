@@ -89,8 +89,8 @@ def draw_phase_diagram(
             cmap=_COLOURS,
             norm=norm,
             s=7,
-            edgecolors="black",
-            linewidths=0.3,
+            edgecolors="0.6",  # seen on the darkest shade, the lightest, and on paper
+            linewidths=0.4,
             zorder=6,  # on theory's line, which often passes through them
         )
     for line in theory:
