@@ -31,27 +31,27 @@ import numpy as np
 from rich.console import Console
 from typing_extensions import override
 
-from analysis.counts import Counts
-from analysis.executors import open_executor, worker_count
-from analysis.experiment import Experiment, compare_learners
-from analysis.figure_kinds import FIGURES
+from analysis.experiments.experiment import Experiment, compare_learners
+from analysis.experiments.formula import FUNCTIONS, Formula, order_of_growth
 from analysis.figures import VENUES, WIDTHS, Figure, paper_style, svg_element
-from analysis.formula import FUNCTIONS, Formula, order_of_growth
-from analysis.preset import load_preset
-from analysis.progress import ProgressDisplay
-from analysis.report import write_results
-from analysis.results import ExperimentResults
-from analysis.run_directory import RunDirectory
-from analysis.saved_run import load_results
-from analysis.scaling_law import CANDIDATE_LAWS, Law, Scaling
-from analysis.scaling_law import fit_scaling as fit_laws
-from analysis.setting import ConfigError, Setting, expected_one_of
-from analysis.store import Store
-from analysis.sweep import TrialError
-from analysis.sweep import run_sweep as finish_plans
-from analysis.tables import interval_text, smallest_text, table_cells, threshold_record
-from analysis.threshold import Threshold, fit_threshold
-from analysis.verdict import Verdict
+from analysis.presets.loading import load_preset
+from analysis.reports.figure_kinds import FIGURES
+from analysis.reports.report import write_results
+from analysis.reports.tables import interval_text, smallest_text, table_cells, threshold_record
+from analysis.results.experiment_results import ExperimentResults
+from analysis.results.saved_run import load_results
+from analysis.results.verdict import Verdict
+from analysis.running.executors import open_executor, worker_count
+from analysis.running.progress import ProgressDisplay
+from analysis.running.sweep import TrialError
+from analysis.running.sweep import run_sweep as finish_plans
+from analysis.statistics.counts import Counts
+from analysis.statistics.scaling_law import CANDIDATE_LAWS, Law, Scaling
+from analysis.statistics.scaling_law import fit_scaling as fit_laws
+from analysis.statistics.threshold import Threshold, fit_threshold
+from analysis.storage.run_directory import RunDirectory
+from analysis.storage.store import Store
+from analysis.tasks.setting import ConfigError, Setting, expected_one_of
 
 _T = TypeVar("_T")
 
@@ -99,7 +99,7 @@ class _ByCurve(dict[str, _T]):
 
 @dataclass(frozen=True, repr=False)
 class Thresholds(Mapping[int, Threshold]):
-    """Thresholds by dimension: a mapping d -> :class:`analysis.threshold.Threshold`, increasing in d.
+    """Thresholds by dimension: a mapping d -> :class:`analysis.statistics.threshold.Threshold`, increasing in d.
 
     Attributes:
         counts: what they were estimated from.
@@ -213,7 +213,7 @@ class SweepResults:
         """One of the figures of ``reengage plot``, as matplotlib's object.
 
         Args:
-            kind: key of :data:`analysis.figure_kinds.FIGURES`.
+            kind: key of :data:`analysis.reports.figure_kinds.FIGURES`.
             venue: key of :data:`analysis.figures.VENUES`.
             width: "column" or "text".
 
@@ -269,9 +269,9 @@ def run_sweep(
             ``concurrent.futures.Executor`` whose workers compute with one thread each (results do not depend on it).
         workers: batches of trials under way at a time; None: the cores of this machine.
         progress: say on standard error how far it is, and about how long it will take.
-        setting: other fields of :class:`analysis.setting.Setting`, such as ``trials`` or ``discount``; the construction
-            may be a class of your own. With a preset or a file, those that do not change what it predicts
-            (:data:`analysis.preset.OVERRIDES`).
+        setting: other fields of :class:`analysis.tasks.setting.Setting`, such as ``trials`` or ``discount``; the
+            construction may be a class of your own. With a preset or a file, those that do not change what it predicts
+            (:data:`analysis.presets.loading.OVERRIDES`).
 
     Returns:
         Thresholds, laws, verdict and figures.
@@ -281,7 +281,8 @@ def run_sweep(
         StoreError: if ``out`` holds another run.
         TrialError: if trials failed; what was finished is kept in ``out``.
 
-    Source: the searches are those of :mod:`analysis.search`, the estimates of :mod:`analysis.threshold`.
+    Source: the searches are those of :mod:`analysis.measures.threshold_search`, the estimates of
+    :mod:`analysis.statistics.threshold`.
     """
     for name in setting:
         if name not in _FIELDS:
@@ -396,7 +397,7 @@ def fit_thresholds(counts: Mapping[int, Counts | Mapping[int, tuple[int, int]]],
     Raises:
         ValueError: if counts are impossible or empty, or the level is not in (0, 1).
 
-    Source: profile likelihood and Firth's estimate, :mod:`analysis.threshold`.
+    Source: profile likelihood and Firth's estimate, :mod:`analysis.statistics.threshold`.
     """
     if not counts:
         raise ValueError("counts are empty; at least one dimension is needed")
@@ -444,8 +445,8 @@ def fit_scaling(
     Args:
         counts: of :func:`fit_thresholds`, or what that takes. The laws are fitted to the counts, not to the estimates.
         laws: candidates, with distinct names: formulas in d and D = d(d − 1)/2, such as "D + 1" or "d**2", or
-            :class:`analysis.scaling_law.Law`; d − 1, d, D + 1 and d² if none are given. A constant in front makes no
-            difference, it is fitted.
+            :class:`analysis.statistics.scaling_law.Law`; d − 1, d, D + 1 and d² if none are given. A constant in front
+            makes no difference, it is fitted.
         level: confidence level of the intervals, in (0, 1).
 
     Returns:
@@ -454,7 +455,7 @@ def fit_scaling(
     Raises:
         ValueError: if counts are impossible, a dimension is below 2, the level is not in (0, 1), or laws share a name.
 
-    Source: :mod:`analysis.scaling_law`.
+    Source: :mod:`analysis.statistics.scaling_law`.
     """
     given = counts.counts if isinstance(counts, Thresholds) else counts
     if isinstance(laws, str):
@@ -471,7 +472,7 @@ def _law(text: Any) -> Law:
         ConfigError: if it is no formula of d and D.
     """
     if not isinstance(text, str):
-        raise ConfigError("laws", text, "expected formulas in d and D, or analysis.scaling_law.Law")
+        raise ConfigError("laws", text, "expected formulas in d and D, or analysis.statistics.scaling_law.Law")
     name = "".join(text.split())
     formula = Formula(name, "laws")
     foreign = sorted(set(re.findall(r"[A-Za-z_]\w*", name)) - _LETTERS)

@@ -1,9 +1,9 @@
 """How often the 95 % intervals hold the truth: ``python -m benchmarks.calibration --datasets 1000 --jobs 2``.
 
-Each data set of N50 is one run of the *actual* adaptive search (:class:`analysis.search.ThresholdSearch`) on trials
-that succeed with the probability of a known curve, or counts at a fixed design. N50 is drawn log-uniformly from an
-octave, because coverage depends on where it lies between the integers. With a lapse the truth is where the success
-probability itself is 1/2.
+Each data set of N50 is one run of the *actual* adaptive search
+(:class:`analysis.measures.threshold_search.ThresholdSearch`) on trials that succeed with the probability of a known
+curve, or counts at a fixed design. N50 is drawn log-uniformly from an octave, because coverage depends on where it lies
+between the integers. With a lapse the truth is where the success probability itself is 1/2.
 
 Each data set of the exponent b has six dimensions with N50 = 3 d^1.5 and the same curve about it. Its design is fixed:
 a search's doubling, then cells about N50. The columns "b" hold the joint model and, without and with a misfit between
@@ -23,14 +23,14 @@ from functools import partial
 
 import numpy as np
 
-from analysis.counts import Counts
-from analysis.joint_model import fit_joint_model
-from analysis.likelihood import success_probability
-from analysis.scaling_law import CANDIDATE_LAWS, fit_scaling
-from analysis.search import ThresholdSearch
-from analysis.setting import Setting
-from analysis.threshold import fit_threshold
-from analysis.trial import TrialRow
+from analysis.measures.threshold_search import ThresholdSearch
+from analysis.statistics.counts import Counts
+from analysis.statistics.joint_model import fit_joint_model
+from analysis.statistics.psychometric import success_probability
+from analysis.statistics.scaling_law import CANDIDATE_LAWS, fit_scaling
+from analysis.statistics.threshold import fit_threshold
+from analysis.tasks.setting import Setting
+from analysis.tasks.trial import TrialRow
 
 __all__ = [
     "SCENARIOS",

@@ -29,12 +29,12 @@ from stable_baselines3 import DDPG, HerReplayBuffer
 from torch import Tensor
 
 import toyenvs
-from analysis.setting import Setting
+from analysis.tasks.setting import Setting
 from benchmarks.timing import median_ratio, seconds_a_step
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
 from toyenvs.learners.descent import DescentSettings, train
-from toyenvs.protocol import collect_buffers
 from toyenvs.replay import Transitions
+from toyenvs.replay.protocol import collect_buffers
 
 __all__ = ["KernelRow", "Problem", "descent", "geoopt_loop", "measure", "problem"]
 

@@ -2,8 +2,8 @@
 
 The grid is what one does without a search: N in steps of 10 %, and as many trials at each (in steps of five) as make
 the interval of log N₅₀ as short as asked for. How wasteful it is depends on its range. One grid covers what the search
-is ready to cover, 1 to 8d² (:attr:`analysis.search.ThresholdSearch.largest`); one is told that N₅₀ lies below 2d²,
-which the search is not.
+is ready to cover, 1 to 8d² (:attr:`analysis.measures.threshold_search.ThresholdSearch.largest`); one is told that N₅₀
+lies below 2d², which the search is not.
 
 What keeps the search's intervals honest keeps the grids': half as many trials again near N₅₀ (in a grid: everywhere)
 after the moment at which the interval was first short enough.
@@ -16,11 +16,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from analysis.counts import Counts
-from analysis.search import CONFIRMATION, ThresholdSearch
-from analysis.setting import Setting
-from analysis.threshold import fit_threshold
-from analysis.trial import Batch, run_batch
+from analysis.measures.threshold_search import CONFIRMATION, ThresholdSearch
+from analysis.statistics.counts import Counts
+from analysis.statistics.threshold import fit_threshold
+from analysis.tasks.setting import Setting
+from analysis.tasks.trial import Batch, run_batch
 
 __all__ = ["Cost", "SearchCost", "measure"]
 

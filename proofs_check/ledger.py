@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from proofs_check import cost, counting, discrete_actions, goal_sets, proposition1, proposition2, slips
 from proofs_check.claim import Claim
-from proofs_check.section import Section
+from proofs_check.claims import cost, counting, discrete_actions, goal_sets, proposition1, proposition2
+from proofs_check.claims import errata as slips
+from proofs_check.proving.section import Section
 
 __all__ = ["SECTIONS", "all_claims", "find_claim", "find_claims"]
 

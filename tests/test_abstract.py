@@ -7,8 +7,9 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofs_check import abstract, symbols
-from proofs_check.abstract import Operator, Pair, Vector
+from proofs_check.symbolic import abstract
+from proofs_check.symbolic import components as symbols
+from proofs_check.symbolic.abstract import Operator, Pair, Vector
 from toyenvs import algebra
 
 DIM = 3

@@ -14,8 +14,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofs_check import symbols
-from proofs_check.jets import PRIME, Jet
+from proofs_check.exact.dual_numbers import PRIME, Jet
+from proofs_check.symbolic import components as symbols
 from toyenvs import algebra
 
 DIM = 4

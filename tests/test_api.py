@@ -20,10 +20,10 @@ from matplotlib.figure import Figure
 
 import analysis
 from analysis import SweepResults, Thresholds, api, fit_scaling, fit_thresholds, load_run, run_sweep
-from analysis.cli import main
-from analysis.counts import Counts
-from analysis.setting import ConfigError
-from analysis.threshold import fit_threshold
+from analysis.cli.main import main
+from analysis.statistics.counts import Counts
+from analysis.statistics.threshold import fit_threshold
+from analysis.tasks.setting import ConfigError
 from toyenvs.constructions import GradientFeedback
 
 pytestmark = pytest.mark.usefixtures("unchecked_types")

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import least_squares
 from scipy.stats import binom
 
-from analysis.approach import fit_approach
+from analysis.statistics.ratio_limit import fit_approach
 
 DIMS = (4, 6, 8, 12, 16, 24, 32, 48, 64)
 

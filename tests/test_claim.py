@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from proofs_check.claim import CheckSettings, Claim, Evidence, EvidenceKind, Finding, RefutedError, Strength, Verdict
-from proofs_check.section import Section
+from proofs_check.proving.section import Section
 
 TRUE = Finding(Verdict.TRUE, "every d")
 FALSE = Finding(Verdict.FALSE, "d = 2", counterexample="0 ≠ 1")

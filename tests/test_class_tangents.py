@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from proofs_check import class_tangents as ct
-from proofs_check import exact_rank as er
-from proofs_check.identifiability import CLASS_COUNTS
-from proofs_check.jets import PRIME
+from proofs_check.exact import class_tangents as ct
+from proofs_check.exact import rank as er
+from proofs_check.exact.dual_numbers import PRIME
+from proofs_check.theory import CLASS_COUNTS
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
 
 # --- the classes' maps from coordinates to parameters, written down a second time -------------------------

@@ -13,13 +13,14 @@ from typing import NoReturn
 
 import pytest
 
-from analysis import cli_scale, command
-from analysis.cli import COMMANDS, main, make_parser
-from analysis.cli_scale import make_experiment
-from analysis.preset import load_preset
-from analysis.setting import Setting
-from analysis.sweep import TrialError
-from analysis.trial import Batch
+from analysis.cli import command
+from analysis.cli import scale as cli_scale
+from analysis.cli.main import COMMANDS, main, make_parser
+from analysis.cli.scale import make_experiment
+from analysis.presets.loading import load_preset
+from analysis.running.sweep import TrialError
+from analysis.tasks.setting import Setting
+from analysis.tasks.trial import Batch
 
 BAD = [
     (["--dims", "0"], "--dims", "0"),
@@ -230,7 +231,7 @@ def test_ctrl_c_before_anything_runs_is_one_line(
 
     for library in ("OMP", "OPENBLAS", "MKL"):
         monkeypatch.setenv(f"{library}_NUM_THREADS", "1")  # restored afterwards; the command sets them for its process
-    monkeypatch.setattr("analysis.cli.main", interrupted)
+    monkeypatch.setattr("analysis.cli.main.main", interrupted)
     assert command._run() == 130  # main() would leave this process
     assert capsys.readouterr().err == "interrupted before anything was run\n"
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from analysis.cli import main
-from analysis.ledger_tables import NOTES_BEGIN, NOTES_END, ledger_table
+from analysis.cli.main import main
+from analysis.reports.ledger_tables import NOTES_BEGIN, NOTES_END, ledger_table
 from proofs_check import ledger
 from proofs_check.claim import CheckSettings, EvidenceKind, Finding, Verdict
-from proofs_check.section import Section
+from proofs_check.proving.section import Section
 
 
 def exit_code(arguments: list[str]) -> int:

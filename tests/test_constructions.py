@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofs_check import symbols
+from proofs_check.symbolic import components as symbols
 from proofs_check.testing import (
     Problem,
     actions_in_ball,
@@ -42,7 +42,7 @@ from toyenvs.constructions import (
 )
 from toyenvs.hypothesis_classes import hypothesis_class
 from toyenvs.learners import losses
-from toyenvs.protocol import collect_buffers
+from toyenvs.replay.protocol import collect_buffers
 
 GAMMA = sympy.Symbol("gamma", nonnegative=True)
 

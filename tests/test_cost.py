@@ -11,10 +11,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from typing_extensions import override
 
-from proofs_check import cost
 from proofs_check.claim import CheckSettings, Claim, Strength, Verdict
-from proofs_check.cost import Sizes, ddpg_cost, layer_costs, measured_cost, reengage_cost, reengage_cost_in_graph
-from proofs_check.derivation import CHECKED
+from proofs_check.claims import cost
+from proofs_check.claims.cost import Sizes, ddpg_cost, layer_costs, measured_cost, reengage_cost, reengage_cost_in_graph
+from proofs_check.proving.derivation import CHECKED
 
 FORMULAS: dict[str, Callable[[Any, Any], Any]] = {
     "ddpg": ddpg_cost,

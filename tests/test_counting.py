@@ -8,12 +8,12 @@ import re
 import numpy as np
 import pytest
 
-from proofs_check import counting
-from proofs_check import identifiability as counts
+from proofs_check import theory as counts
 from proofs_check.claim import CheckSettings, ClaimResult, EvidenceKind, Strength, Verdict
-from proofs_check.counting import certificates, global_solutions, local_rank
-from proofs_check.counting.section import covered
-from proofs_check.solution_count import Solutions
+from proofs_check.claims import counting
+from proofs_check.claims.counting import certificates, global_solutions, local_rank
+from proofs_check.claims.counting.section import covered
+from proofs_check.exact.solution_count import Solutions
 
 QUICK = CheckSettings(max_dim=16)
 CLAIMS = {claim.id: claim for claim in counting.SECTION.claims}

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 import sympy
 
-from proofs_check import abstract
 from proofs_check.claim import CheckSettings, EvidenceKind, Finding, RefutedError, Verdict
-from proofs_check.derivation import (
+from proofs_check.proving.derivation import (
     AbstractSpace,
     ComponentSpace,
     Derivation,
@@ -19,6 +18,7 @@ from proofs_check.derivation import (
     prove,
     refute,
 )
+from proofs_check.symbolic import abstract
 from toyenvs.algebra import apply, apply_transpose, inner, norm, scale
 
 SPACES: list[Space] = [AbstractSpace(), ComponentSpace(2), ComponentSpace(3), ComponentSpace(2, reflected=True)]

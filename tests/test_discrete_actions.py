@@ -12,10 +12,11 @@ import torch
 from scipy.optimize import minimize
 from scipy.special import lambertw
 
-from proofs_check import discrete_actions, families
 from proofs_check.claim import CheckSettings, Claim, Strength, Verdict
-from proofs_check.derivation import Derivation, UndecidedError, prove, refute
-from proofs_check.families import EveryNumber, Family, SomeNumber, with_exponentials_as_symbols
+from proofs_check.claims import discrete_actions
+from proofs_check.proving import spaces as families
+from proofs_check.proving.derivation import Derivation, UndecidedError, prove, refute
+from proofs_check.proving.spaces import EveryNumber, Family, SomeNumber, with_exponentials_as_symbols
 from toyenvs.algebra import hadamard, inner, softmax
 from toyenvs.learners.soft_target import soft_value
 

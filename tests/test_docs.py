@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from analysis.cli import COMMANDS, main
+from analysis.cli.main import COMMANDS, main
 from toyenvs.learners import LEARNERS
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -10,7 +10,7 @@ import pytest
 import sympy
 import torch
 
-from proofs_check import exact_rank as er
+from proofs_check.exact import rank as er
 from toyenvs.constructions import Construction, GradientFeedback, NoRewardGradient
 
 

@@ -7,7 +7,7 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofs_check.exact_zero import UnsupportedError, is_zero
+from proofs_check.symbolic.exact_zero import UnsupportedError, is_zero
 
 x, y, z = sympy.symbols("x y z", real=True)
 r, n = sympy.sqrt(x**2 + y**2), sympy.sqrt(2)

@@ -21,14 +21,20 @@ import pytest
 import torch
 from typing_extensions import override
 
-from analysis import executors
-from analysis.cli import main
-from analysis.executors import ProcessPool, RenewableExecutor, SerialExecutor, one_arithmetic_thread, open_executor
-from analysis.experiment import compare_learners
-from analysis.setting import ConfigError
-from analysis.store import Store
-from analysis.sweep import SweepEvent, TrialError, run_sweep
-from analysis.trial import Batch
+from analysis.cli.main import main
+from analysis.experiments.experiment import compare_learners
+from analysis.running import executors
+from analysis.running.executors import (
+    ProcessPool,
+    RenewableExecutor,
+    SerialExecutor,
+    one_arithmetic_thread,
+    open_executor,
+)
+from analysis.running.sweep import SweepEvent, TrialError, run_sweep
+from analysis.storage.store import Store
+from analysis.tasks.setting import ConfigError
+from analysis.tasks.trial import Batch
 
 EXPERIMENT = compare_learners((2, 3), ("ddpg", "reengage"), trials=12)
 

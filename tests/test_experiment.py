@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from analysis.experiment import Curve, Expectation, Experiment, Point, compare_learners
-from analysis.formula import Formula
-from analysis.preset import PRESETS, load_preset
-from analysis.setting import ConfigError, Setting
+from analysis.experiments.experiment import Curve, Expectation, Experiment, Point, compare_learners
+from analysis.experiments.formula import Formula
+from analysis.presets.loading import PRESETS, load_preset
+from analysis.tasks.setting import ConfigError, Setting
 
 BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"dims": ()}, "dims", "[]"),

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.fixed_sizes import FixedSizes
-from analysis.setting import Setting
-from analysis.store import Store
-from analysis.trial import Batch, TrialRow
+from analysis.measures.fixed_sizes import FixedSizes
+from analysis.storage.store import Store
+from analysis.tasks.setting import Setting
+from analysis.tasks.trial import Batch, TrialRow
 
 SETTING = Setting(dim=3, trials=57, batch_size=25, method="minimiser", noise=0.1)
 

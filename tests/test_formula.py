@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.formula import FUNCTIONS, VARIABLES, Formula, Theory
-from analysis.setting import ConfigError, Setting
+from analysis.experiments.formula import FUNCTIONS, VARIABLES, Formula, Theory
+from analysis.tasks.setting import ConfigError, Setting
 
 SETTING = Setting(dim=6, relabels=4, steps_per_goal=3, noise=0.5, alpha=2.0)
 

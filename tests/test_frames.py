@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 import toyenvs
 from toyenvs.constructions import GradientFeedback, NoRewardGradient
-from toyenvs.goal_env import GoalEnv
-from toyenvs.rendering import FRAME_SIZE, draw_frame, goal_action_plane, position
+from toyenvs.envs.goal_env import GoalEnv
+from toyenvs.envs.rendering import FRAME_SIZE, draw_frame, goal_action_plane, position
 
 IDS = list(toyenvs.ENV_IDS)
 Array = NDArray[np.float64]

@@ -21,15 +21,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import cli_check, cli_scale, executors
-from analysis.cli import main
-from analysis.preset import PRESETS, preset_text
-from analysis.setting import METHODS, Setting
+from analysis.cli import check as cli_check
+from analysis.cli import scale as cli_scale
+from analysis.cli.main import main
+from analysis.presets.loading import PRESETS, preset_text
+from analysis.running import executors
+from analysis.tasks.setting import METHODS, Setting
 from toyenvs.constructions import CONSTRUCTIONS, EXTENSIONS
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
 from toyenvs.learners import LEARNERS
 from toyenvs.learners.optimizers import OPTIMIZERS
-from toyenvs.protocol import ACTIONS, GOALS
+from toyenvs.replay.protocol import ACTIONS, GOALS
 
 pytestmark = pytest.mark.usefixtures("unchecked_types", "_nothing_runs")
 
@@ -355,7 +357,7 @@ def test_every_preset_is_taken(name: str) -> None:
     ids=repr,
 )
 def test_names_that_no_terminal_can_show_cost_no_traceback(arguments: list[str], tmp_path: Path) -> None:
-    root = Path(cli_scale.__file__).parent.parent
+    root = Path(cli_scale.__file__).parents[2]
     done = subprocess.run(
         [
             sys.executable,

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 import toyenvs
 from toyenvs.constructions import CONSTRUCTIONS, GradientFeedback
-from toyenvs.goal_env import GoalEnv, VectorGoalEnv
+from toyenvs.envs.goal_env import GoalEnv, VectorGoalEnv
+from toyenvs.envs.rendering import FRAME_SIZE
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
-from toyenvs.rendering import FRAME_SIZE
 from toyenvs.replay import collect
 
 IDS = list(toyenvs.ENV_IDS)

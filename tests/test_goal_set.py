@@ -10,9 +10,9 @@ import pytest
 import sympy
 import torch
 
-from proofs_check import goal_sets
 from proofs_check.claim import CheckSettings, Claim, Strength, Verdict
-from proofs_check.derivation import prove, refute
+from proofs_check.claims import goal_sets
+from proofs_check.proving.derivation import prove, refute
 from toyenvs.algebra import apply_transpose, hadamard, inner
 from toyenvs.learners.goal_set import gate_gradient, goal_set_reward, pooled
 

@@ -11,7 +11,7 @@ from matplotlib.mathtext import MathTextParser
 from torch import Tensor
 
 from hypothesis_oracles import by_class, by_smooth_class, gaussian, sample, strangest
-from proofs_check.identifiability import CLASS_COUNTS
+from proofs_check.theory import CLASS_COUNTS
 from toyenvs.hypothesis_classes import (
     HYPOTHESIS_CLASSES,
     BlockRotations,

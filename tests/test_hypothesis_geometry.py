@@ -27,7 +27,7 @@ from hypothesis_oracles import (
     strangest,
     tangent_frame,
 )
-from proofs_check.identifiability import CLASS_COUNTS
+from proofs_check.theory import CLASS_COUNTS
 from toyenvs.hypothesis_classes import (
     HYPOTHESIS_CLASSES,
     HypothesisClass,

@@ -10,7 +10,7 @@ import torch
 
 from proofs_check.testing import assert_bellman_optimal, assert_value_is_return, draw_problem
 from toyenvs.constructions import GradientFeedback
-from toyenvs.goal_env import GoalEnv, VectorGoalEnv
+from toyenvs.envs.goal_env import GoalEnv, VectorGoalEnv
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES, hypothesis_class
 from toyenvs.learners import DescentSettings, Outcome
 from toyenvs.learners.descent import train

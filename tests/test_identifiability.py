@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from proofs_check.identifiability import (
+from proofs_check.theory import (
     convex_relaxation,
     predicted_threshold,
     prediction_label,

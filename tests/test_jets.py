@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofs_check.jets import PRIME, Jet, failures
+from proofs_check.exact.dual_numbers import PRIME, Jet, failures
 from toyenvs import algebra
 from toyenvs.constructions import NoRewardGradient, ProjectedGoal
 from toyenvs.learners.losses import temporal_difference_error

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.stats import chi2
 
-from analysis.counts import Counts
-from analysis.joint_model import fit_joint_model
-from analysis.likelihood import success_probability
+from analysis.statistics.counts import Counts
+from analysis.statistics.joint_model import fit_joint_model
+from analysis.statistics.psychometric import success_probability
 
 DIMS = (3, 4, 6, 8, 12)
 

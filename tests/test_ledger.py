@@ -13,8 +13,15 @@ from typing import Any
 
 import pytest
 
-from analysis.latex import as_latex, caption_in_latex
-from analysis.ledger_tables import NOTES_BEGIN, NOTES_END, claim_in_full, ledger_latex, notes_table, with_claim_table
+from analysis.reports.latex import as_latex, caption_in_latex
+from analysis.reports.ledger_tables import (
+    NOTES_BEGIN,
+    NOTES_END,
+    claim_in_full,
+    ledger_latex,
+    notes_table,
+    with_claim_table,
+)
 from proofs_check.claim import CheckSettings, Claim, ClaimResult, Evidence, EvidenceKind, Finding, Verdict
 from proofs_check.ledger import SECTIONS, all_claims, find_claim, find_claims
 

@@ -15,20 +15,20 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from proofs_check import identifiability as counts
+from proofs_check import theory as counts
 from toyenvs.constructions import Construction, GradientFeedback, NoRewardGradient, ProjectedGoal
 from toyenvs.constructions.base import points_in_ball, unit_vectors
 from toyenvs.hypothesis_classes import HypothesisClass, SpecialOrthogonal, hypothesis_class
 from toyenvs.learners import DDPG, Outcome, TrainingResult, losses
 from toyenvs.learners.descent import DescentSettings
-from toyenvs.learners.minimisers import MINIMISERS, MinimiserSettings, minimise
-from toyenvs.learners.minimisers.equations import Equations
-from toyenvs.learners.minimisers.procrustes import procrustes
-from toyenvs.learners.minimisers.relaxation import least_norm
+from toyenvs.learners.global_solvers import MINIMISERS, MinimiserSettings, minimise
+from toyenvs.learners.global_solvers.equations import Equations
+from toyenvs.learners.global_solvers.procrustes import procrustes
+from toyenvs.learners.global_solvers.relaxation import least_norm
 from toyenvs.learners.objective import make_objective
-from toyenvs.protocol import Protocol, collect_buffers
 from toyenvs.regret import uniform_regret
 from toyenvs.replay import Transitions, collect
+from toyenvs.replay.protocol import Protocol, collect_buffers
 
 VALUES, GRADIENTS = (1.0, 0.0), (0.0, 1.0)
 """Weights of the temporal-difference term and of the gradient term."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis.cli import main
-from analysis.experiment import compare_learners
-from analysis.setting import ConfigError
+from analysis.cli.main import main
+from analysis.experiments.experiment import compare_learners
+from analysis.tasks.setting import ConfigError
 
 
 def test_the_template_and_its_test_work_as_they_are(

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from analysis.cli import main
-from analysis.experiment import compare_learners
-from analysis.results_figure import caption
-from analysis.saved_run import load_results
-from analysis.setting import ConfigError, Setting
-from analysis.trial import Batch, run_own_batch
+from analysis.cli.main import main
+from analysis.experiments.experiment import compare_learners
+from analysis.reports.results_figure import caption
+from analysis.results.saved_run import load_results
+from analysis.tasks.setting import ConfigError, Setting
+from analysis.tasks.trial import Batch, run_own_batch
 from toyenvs.constructions import GradientFeedback, own
-from toyenvs.constructions.own import load_construction
+from toyenvs.constructions.user_defined import load_construction
 
 pytestmark = pytest.mark.usefixtures("unchecked_types")
 

@@ -17,17 +17,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from analysis.cli import main
-from analysis.experiment import compare_learners
-from analysis.figure_kinds import FIGURES
+from analysis.cli.main import main
+from analysis.experiments.experiment import compare_learners
 from analysis.figures import VENUES, WIDTHS
-from analysis.landscape import landscape
-from analysis.preset import load_preset
-from analysis.results import ExperimentResults
-from analysis.results_figure import caption
-from analysis.saved_run import load_results
-from analysis.setting import ConfigError, Setting
-from analysis.store import StoreError
+from analysis.presets.loading import load_preset
+from analysis.reports.figure_kinds import FIGURES
+from analysis.reports.landscape import landscape
+from analysis.reports.results_figure import caption
+from analysis.results.experiment_results import ExperimentResults
+from analysis.results.saved_run import load_results
+from analysis.storage.store import StoreError
+from analysis.tasks.setting import ConfigError, Setting
 
 pytestmark = pytest.mark.usefixtures("unchecked_types")
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.cli import main
-from analysis.experiment import Curve, Experiment, Point
-from analysis.preset import PRESETS, load_preset, make_experiment, preset_text
-from analysis.setting import ConfigError, Setting
-from proofs_check.identifiability import (
+from analysis.cli.main import main
+from analysis.experiments.experiment import Curve, Experiment, Point
+from analysis.presets.loading import PRESETS, load_preset, make_experiment, preset_text
+from analysis.tasks.setting import ConfigError, Setting
+from proofs_check.theory import (
     CLASS_COUNTS,
     convex_relaxation,
     episodes_threshold,

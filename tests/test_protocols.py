@@ -16,8 +16,8 @@ from toyenvs.constructions import Construction, GradientFeedback, NoRewardGradie
 from toyenvs.hypothesis_classes import hypothesis_class
 from toyenvs.learners.losses import reengage_loss
 from toyenvs.learners.objective import DifferentiatedObjective, ReducedObjective, make_objective
-from toyenvs.protocol import ACTIONS, GOALS, Protocol, collect_buffers
 from toyenvs.replay import Transitions, collect, draw_behaviour
+from toyenvs.replay.protocol import ACTIONS, GOALS, Protocol, collect_buffers
 
 Array = NDArray[np.float64]
 FIELDS = ("observation", "action", "reward", "next_observation", "desired_goal")

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from proofs_check.identifiability import CLASS_COUNTS, predicted_threshold
-from proofs_check.rank_prediction import count_by_rank, polynomial_in_d
+from proofs_check.exact.rank_prediction import count_by_rank, polynomial_in_d
+from proofs_check.theory import CLASS_COUNTS, predicted_threshold
 from toyenvs import algebra
 from toyenvs.constructions import Construction, GradientFeedback, NoRewardGradient, ProjectedGoal
-from toyenvs.constructions.own import load_construction
+from toyenvs.constructions.user_defined import load_construction
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
 from toyenvs.learners.losses import temporal_difference_error
 

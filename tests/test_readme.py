@@ -13,12 +13,12 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from analysis.cli import make_parser
-from analysis.cli_scale import make_experiment
+from analysis.cli.main import make_parser
+from analysis.cli.scale import make_experiment
 from analysis.figures import FORMATS, VENUES, WIDTHS
-from analysis.preset import make_experiment as from_table
-from analysis.preset import preset_text
-from analysis.tables import ERROR_COLUMNS, SCALING_COLUMNS, THRESHOLD_COLUMNS
+from analysis.presets.loading import make_experiment as from_table
+from analysis.presets.loading import preset_text
+from analysis.reports.tables import ERROR_COLUMNS, SCALING_COLUMNS, THRESHOLD_COLUMNS
 from proofs_check.ledger import find_claims
 
 ROOT = Path(__file__).parent.parent

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from analysis.check_ledger import check_claims
-from analysis.cli import main
-from analysis.html_report import html_report
-from analysis.latex_bundle import compile_bundle
-from analysis.run_directory import read_sessions
-from analysis.saved_run import load_results
+from analysis.cli.main import main
+from analysis.reports.html_report import html_report
+from analysis.reports.latex_bundle import compile_bundle
+from analysis.results.saved_run import load_results
+from analysis.running.check_ledger import check_claims
+from analysis.storage.run_directory import read_sessions
 from proofs_check.claim import CheckSettings
 from proofs_check.ledger import find_claims
 

@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 
-from analysis.counts import Counts
-from analysis.experiment import Experiment, compare_learners
-from analysis.formula import Formula
-from analysis.report import growth_lines, summary
-from analysis.results import ExperimentResults
-from analysis.results_figure import mark as mark_of
-from analysis.search import ThresholdSearch
-from analysis.setting import Setting
-from analysis.sweep import Plan
-from analysis.tables import latex_table, markdown_table, scaling_csv, thresholds_csv
-from analysis.threshold import fit_threshold
-from analysis.verdict import PointResult
+from analysis.experiments.experiment import Experiment, compare_learners
+from analysis.experiments.formula import Formula
+from analysis.measures.threshold_search import ThresholdSearch
+from analysis.reports.report import growth_lines, summary
+from analysis.reports.results_figure import mark as mark_of
+from analysis.reports.tables import latex_table, markdown_table, scaling_csv, thresholds_csv
+from analysis.results.experiment_results import ExperimentResults
+from analysis.results.verdict import PointResult
+from analysis.running.sweep import Plan
+from analysis.statistics.counts import Counts
+from analysis.statistics.threshold import fit_threshold
+from analysis.tasks.setting import Setting
 
 DIMS = (3, 4, 6, 8, 12, 16, 24, 32)
 

@@ -12,10 +12,10 @@ import pytest
 from scipy.integrate import trapezoid
 from scipy.stats import binom, norm
 
-from analysis.counts import Counts
-from analysis.dimension_likelihood import DimensionLikelihood
-from analysis.likelihood import STRAYS, profile_log_likelihood, success_probability
-from analysis.scaling_law import (
+from analysis.statistics.counts import Counts
+from analysis.statistics.dimension_likelihood import DimensionLikelihood
+from analysis.statistics.psychometric import STRAYS, profile_log_likelihood, success_probability
+from analysis.statistics.scaling_law import (
     CANDIDATE_LAWS,
     Law,
     Scaling,

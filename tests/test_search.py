@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.search import ThresholdSearch
-from analysis.setting import Setting
-from analysis.trial import Batch, TrialRow
+from analysis.measures.threshold_search import ThresholdSearch
+from analysis.tasks.setting import Setting
+from analysis.tasks.trial import Batch, TrialRow
 
 
 def draw(seed: int, num_transitions: int, trial: int) -> float:

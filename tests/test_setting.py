@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from analysis.setting import ConfigError, Setting
-from toyenvs.learners.minimisers import MinimiserSettings
+from analysis.tasks.setting import ConfigError, Setting
+from toyenvs.learners.global_solvers import MinimiserSettings
 from toyenvs.learners.online import OnlineSettings
 
 PROJECTED = {"construction": "projected-goal", "dim": 4}

@@ -7,8 +7,8 @@ import pytest
 import sympy
 from scipy.spatial.transform import Rotation
 
-from proofs_check.exact_rank import draw_vectors
-from proofs_check.solution_count import (
+from proofs_check.exact.rank import draw_vectors
+from proofs_check.exact.solution_count import (
     NotFiniteError,
     Solutions,
     count_solutions,

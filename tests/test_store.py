@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import store as store_module
-from analysis.experiment import compare_learners
-from analysis.salvage import table_rows
-from analysis.setting import ENGINE
-from analysis.store import PAGE_SIZE, Store, StoreDamagedError, StoreError, sound, whole_batches
-from analysis.trial import Batch, TrialRow
+from analysis.experiments.experiment import compare_learners
+from analysis.storage import store as store_module
+from analysis.storage.recovery import table_rows
+from analysis.storage.store import PAGE_SIZE, Store, StoreDamagedError, StoreError, sound, whole_batches
+from analysis.tasks.setting import ENGINE
+from analysis.tasks.trial import Batch, TrialRow
 
 EXPERIMENT = compare_learners((3,), ("ddpg", "reengage"))
 OWNER = EXPERIMENT.resolved()
@@ -347,7 +347,7 @@ def test_nothing_in_a_store_is_executed(tmp_path: Path) -> None:
         Store(path, OWNER)
     list(table_rows(path.read_bytes(), PAGE_SIZE))
     assert not (tmp_path / "exploded").exists()
-    sources = [*(Path(store_module.__file__).parent.glob("*.py"))]
+    sources = [*Path(store_module.__file__).parents[1].rglob("*.py")]
     assert len(sources) > 20
     for source in sources:
         assert not re.search(r"\b(pickle|marshal|shelve|torch\.load)\b", source.read_text(encoding="utf-8")), source

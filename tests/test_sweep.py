@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from analysis.executors import process_pool
-from analysis.experiment import Experiment, compare_learners
-from analysis.preset import make_experiment
-from analysis.results import ExperimentResults
-from analysis.store import Store
-from analysis.sweep import SweepEvent, TrialError, run_sweep
-from analysis.tables import errors_csv, thresholds_csv
+from analysis.experiments.experiment import Experiment, compare_learners
+from analysis.presets.loading import make_experiment
+from analysis.reports.tables import errors_csv, thresholds_csv
+from analysis.results.experiment_results import ExperimentResults
+from analysis.running.executors import process_pool
+from analysis.running.sweep import SweepEvent, TrialError, run_sweep
+from analysis.storage.store import Store
 
 LEARNERS = ("ddpg", "reengage")
 EXPERIMENT = compare_learners((2, 3, 4), LEARNERS, trials=25)

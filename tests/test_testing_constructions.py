@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from proofs_check import abstract, symbols
+from proofs_check.symbolic import abstract
+from proofs_check.symbolic import components as symbols
 from proofs_check.testing import (
     Problem,
     assert_bellman_optimal,

@@ -16,7 +16,7 @@ from proofs_check.testing import (
     assert_reward_consistent,
 )
 from toyenvs.constructions import GradientFeedback
-from toyenvs.goal_env import GoalEnv
+from toyenvs.envs.goal_env import GoalEnv
 
 
 class Reach(gymnasium.Env[Any, Any]):

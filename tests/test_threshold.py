@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import binom, chi2
 
-from analysis.counts import Counts
-from analysis.likelihood import STRAYS, profile_log_likelihood, stray_profile, success_probability
-from analysis.threshold import decided_bracket, fit_threshold
+from analysis.statistics.counts import Counts
+from analysis.statistics.psychometric import STRAYS, profile_log_likelihood, stray_profile, success_probability
+from analysis.statistics.threshold import decided_bracket, fit_threshold
 
 SEPARATED = {6: (0, 16), 7: (16, 16)}
 OVERLAPPING = {5: (1, 16), 6: (5, 16), 8: (12, 16), 10: (16, 16)}

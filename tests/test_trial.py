@@ -15,13 +15,13 @@ from scipy.stats import binom
 from torch.utils._python_dispatch import TorchDispatchMode
 from typing_extensions import override
 
-from analysis import trial
-from analysis.setting import Setting
-from analysis.trial import Batch, TrialRow, parts_of, run_batch
+from analysis.tasks import trial
+from analysis.tasks.setting import Setting
+from analysis.tasks.trial import Batch, TrialRow, parts_of, run_batch
 from toyenvs.hypothesis_classes import SpecialOrthogonal
 from toyenvs.learners.online import OnlineResult
-from toyenvs.protocol import collect_buffers
 from toyenvs.replay import Transitions
+from toyenvs.replay.protocol import collect_buffers
 
 
 def batch(learner: str, dim: int, num_transitions: int, size: int = 25, first_trial: int = 0, **values: Any) -> Batch:

@@ -10,7 +10,7 @@ import pytest
 from gymnasium.error import ResetNeeded
 
 import toyenvs
-from toyenvs.goal_env import VectorGoalEnv
+from toyenvs.envs.goal_env import VectorGoalEnv
 
 IDS = list(toyenvs.ENV_IDS)
 

@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from analysis import results as results_module
-from analysis import threshold as threshold_module
-from analysis.counts import Counts
-from analysis.experiment import Curve, Expectation, Experiment, Point
-from analysis.fixed_sizes import ErrorEstimate, FixedSizes
-from analysis.preset import PRESETS, make_experiment, preset_text
-from analysis.results import ExperimentResults
-from analysis.search import ThresholdSearch
-from analysis.setting import Setting
-from analysis.sweep import Plan
-from analysis.threshold import fit_threshold
-from analysis.verdict import PointResult, Verdict, combine, judge
+from analysis.experiments.experiment import Curve, Expectation, Experiment, Point
+from analysis.measures.fixed_sizes import ErrorEstimate, FixedSizes
+from analysis.measures.threshold_search import ThresholdSearch
+from analysis.presets.loading import PRESETS, make_experiment, preset_text
+from analysis.results import experiment_results as results_module
+from analysis.results.experiment_results import ExperimentResults
+from analysis.results.verdict import PointResult, Verdict, combine, judge
+from analysis.running.sweep import Plan
+from analysis.statistics import threshold as threshold_module
+from analysis.statistics.counts import Counts
+from analysis.statistics.threshold import fit_threshold
+from analysis.tasks.setting import Setting
 
 Cells = dict[int, tuple[int, int]]
 

@@ -28,8 +28,8 @@ for _env_id, _construction in ENV_IDS.items():
     if _env_id not in gymnasium.registry:
         gymnasium.register(
             id=_env_id,
-            entry_point="toyenvs.goal_env:GoalEnv",
-            vector_entry_point="toyenvs.goal_env:VectorGoalEnv",
+            entry_point="toyenvs.envs.goal_env:GoalEnv",
+            vector_entry_point="toyenvs.envs.goal_env:VectorGoalEnv",
             max_episode_steps=50,
             kwargs={"construction": _construction},
         )

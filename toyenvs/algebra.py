@@ -8,7 +8,7 @@ dispatches on the type of its first argument; a new kind of vector is one ``regi
     algebra.inner.register(MyVector)(lambda x, y: ...)
 
 Shapes, for tensors and arrays: a *vector* is (..., d), a *scalar* is (...), a *matrix* is (..., d, d); leading
-dimensions broadcast. Symbolic types are registered by ``proofs_check.symbols``, so importing this module
+dimensions broadcast. Symbolic types are registered by ``proofs_check.symbolic.components``, so importing this module
 does not import sympy.
 """
 

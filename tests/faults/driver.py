@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
-from analysis import command
-from analysis.store import Store
+from analysis.cli import command
+from analysis.storage.store import Store
 
 __all__ = ["Driver"]
 

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from analysis import provenance, report
-from analysis import trial as trial_module
+from analysis.reports import report
+from analysis.storage import provenance
+from analysis.tasks import trial as trial_module
 from faults import disks
 from faults.driver import Driver, limit_file_size
 

@@ -21,14 +21,14 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "toyenvs.learners.objective": ("P1", "P2"),
     "toyenvs.learners.soft_target": ("D", "S"),
     "toyenvs.learners.goal_set": ("G", "S"),
-    "proofs_check.identifiability": ("C", "P2", "S"),
-    "proofs_check.proposition1": ("P1",),
-    "proofs_check.proposition2": ("P2",),
-    "proofs_check.slips": ("S",),
+    "proofs_check.theory": ("C", "P2", "S"),
+    "proofs_check.claims.proposition1": ("P1",),
+    "proofs_check.claims.proposition2": ("P2",),
+    "proofs_check.claims.errata": ("S",),
 }
 """What is mutated, and the sections of the ledger that should notice, the likeliest first; then come the others."""
 
-CLAIM_MODULES = ("proofs_check.proposition1", "proofs_check.proposition2", "proofs_check.slips")
+CLAIM_MODULES = ("proofs_check.claims.proposition1", "proofs_check.claims.proposition2", "proofs_check.claims.errata")
 """Here only the two sides of stated equalities are mutated: the claims' own formulas. Not those that a refutation
 leads to: what is expected to be false stays false. The steps on the way to them are."""
 

@@ -86,7 +86,7 @@ class Construction(ABC):
 
     predicted: ClassVar[Mapping[str, str]] = {}
     """Predicted thresholds by learner, as formulas of d and D = d(d−1)/2 such as "D + 1"; those that are not stated are
-    counted by exact ranks, see :mod:`proofs_check.rank_prediction`."""
+    counted by exact ranks, see :mod:`proofs_check.exact.rank_prediction`."""
 
     _named_by_class: ClassVar[bool] = True
 

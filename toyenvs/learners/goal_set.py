@@ -5,8 +5,8 @@ Goals are then compared through the derivatives with respect to the *gates*, not
 changes no value, since b² = b on {0, 1}; the derivative with respect to b_i becomes twice that with respect to the
 weight w_i = b_i² where b_i = 1, and 0 where b_i = 0, so slots that are only padding ask for nothing.
 
-The formulas are written in the operations of :mod:`toyenvs.algebra`, so the proofs (``proofs_check.goal_sets``) run
-them too.
+The formulas are written in the operations of :mod:`toyenvs.algebra`, so the proofs (``proofs_check.claims.goal_sets``)
+run them too.
 
 Source: Levine & Feizi (AAAI 2023), equations (15), (37)–(40).
 """

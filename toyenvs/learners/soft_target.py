@@ -3,9 +3,9 @@
 DQN's target R + γ max_a Q(s', g)_a jumps from one action's goal gradient to another's. For the goal-gradient term the
 paper puts the soft value in the place of the maximum: the mean of the action values under their own softmax.
 
-The formulas are written in the operations of :mod:`toyenvs.algebra`, so the proofs (``proofs_check.discrete_actions``)
-run them too. Facts proved there: the soft value lies below the maximum by at most τ·W((A − 1)/e), W being Lambert's
-function, and its derivative with respect to q_a is p_a (1 + (q_a − soft)/τ).
+The formulas are written in the operations of :mod:`toyenvs.algebra`, so the proofs
+(``proofs_check.claims.discrete_actions``) run them too. Facts proved there: the soft value lies below the maximum by at
+most τ·W((A − 1)/e), W being Lambert's function, and its derivative with respect to q_a is p_a (1 + (q_a − soft)/τ).
 
 Source: Levine & Feizi (AAAI 2023), equations (29)–(33).
 """

@@ -1,0 +1,1 @@
+"""The command reengage, a module for each of its subcommands."""

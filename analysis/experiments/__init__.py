@@ -1,0 +1,1 @@
+"""What is asked: curves of measured points over an axis, and what theory predicts of them."""

@@ -1,0 +1,233 @@
+"""Constructions of one's own in an experiment: loaded, checked before hours of trials, and given predictions.
+
+What is checked is what results mean: that the value is the return of following the policy, that no action is better,
+that the truth has no temporal-difference error, that a stated reduction is one, and that a class of one's own is one.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from analysis.experiments.formula import Formula
+from analysis.tasks.setting import ConfigError, Setting, expected_one_of
+from proofs_check.exact.class_tangents import has_tangents
+from proofs_check.exact.rank_prediction import CountsByRank, count_by_rank, polynomial_in_d
+from proofs_check.testing import (
+    assert_bellman_optimal,
+    assert_hypothesis_class,
+    assert_reduced_residuals,
+    assert_value_is_return,
+    draw_problem,
+)
+from toyenvs.constructions import CONSTRUCTIONS, EXTENSIONS, Construction
+from toyenvs.constructions.user_defined import OwnConstruction, load_construction, own_group, told_error
+from toyenvs.hypothesis_classes import HypothesisClass
+from toyenvs.learners import LEARNERS
+
+__all__ = ["OwnPrediction", "check_own", "name_own", "predict_own"]
+
+_COUNTED_DIMS = range(2, 11)
+"""Dimensions in which equations are counted; a fraction of a second for all of them."""
+
+_CHECKED_DIMS = 2
+"""How many of the smallest dimensions formulas are checked in."""
+
+
+@dataclass(frozen=True)
+class OwnPrediction:
+    """What is predicted of one learner.
+
+    Attributes:
+        formula: for every d, as stated, or the polynomial through all counts; None where there is none.
+        label: the same in mathtext; None: the formula itself.
+        counts: N by d, counted by exact ranks; empty where the formula was stated.
+        silent_because: why nothing is predicted; "" where something is.
+    """
+
+    formula: Formula | None
+    label: str | None
+    counts: Mapping[int, int]
+    silent_because: str = ""
+
+    def __call__(self, setting: Setting) -> float | None:
+        """The prediction of a setting."""
+        counted = self.counts.get(setting.dim)
+        return counted if counted is not None or self.formula is None else self.formula(setting)
+
+
+def name_own(common: Mapping[str, Any]) -> tuple[dict[str, Any], OwnConstruction | None]:
+    """Fields of :class:`Setting` with a construction of one's own loaded, and its class the default group.
+
+    Args:
+        common: as given; ``construction`` may be a class, "path/to/file.py:Class" or an entry point's name.
+
+    Returns:
+        The fields, and the construction if it is not one of this package's.
+
+    Raises:
+        ConfigError: if it cannot be loaded.
+    """
+    given: Any = common.get("construction")
+    known = CONSTRUCTIONS | EXTENSIONS
+    if given is None or (isinstance(given, str) and given in known):
+        return dict(common), None
+    for name, construction in known.items():
+        if given is construction:
+            return {**common, "construction": name}, None
+    try:
+        own = load_construction(given)
+    except ValueError as error:
+        reason = str(error)
+        if isinstance(given, str) and ":" not in given and not given.endswith(".py"):
+            reason = f"{expected_one_of(given, known)}, an entry point, or path/to/file.py:Class"
+        raise ConfigError("construction", given, reason) from None
+    named = {"group": own_group(own.construction), **common}
+    return {**named, "construction": own.name, "construction_source": own.source}, own
+
+
+def check_own(own: OwnConstruction, setting: Setting) -> None:
+    """Put the formulas through the property tests, in small dimensions and at the setting's discount.
+
+    Raises:
+        ConfigError: naming the formula, what it gives and what was expected.
+    """
+    for learner in own.construction.predicted:
+        if learner not in LEARNERS:
+            raise ConfigError(
+                "construction", own.name, f"its predicted[{learner!r}]: {expected_one_of(learner, LEARNERS)}"
+            )
+    group = setting.make_group()
+    dims = [dim for dim in range(2, 13) if group.allows(dim)][:_CHECKED_DIMS]
+    try:
+        if type(group).__module__.partition(".")[0] != "toyenvs":
+            for dim in dims:
+                assert_hypothesis_class(group, dim)
+        for dim in dims:
+            construction = own.construction(dim, setting.discount)
+            if construction.goal_dim != dim:
+                raise ConfigError("construction", own.name, f"goal_dim is {construction.goal_dim}; expected d = {dim}")
+            assert_value_is_return(construction, group=group)
+            assert_bellman_optimal(construction, group=group, any_target=False)
+            if not group.finite and not _is_learnable(construction, group):
+                raise ConfigError(
+                    "construction",
+                    own.name,
+                    "q_value has derivative 0 by the unknown matrix wherever it was tried: descent hears nothing of it"
+                    " (a rounding, a comparison or a detach?)",
+                )
+            if own.construction.reduced_residuals is not Construction.reduced_residuals:
+                assert_reduced_residuals(construction, group=group)
+    except AssertionError as error:
+        lines = str(error).splitlines()
+        # The first line has the numbers.
+        suspects = [line.partition(" (Q*")[0] for line in lines if line.startswith("suspect")]
+        raise ConfigError("construction", own.name, "; ".join([lines[0], *suspects])) from error
+    except ConfigError:
+        raise
+    except Exception as error:  # whatever the formulas may raise
+        source = inspect.getsourcefile(own.construction) if own.reference is None else own.reference.rpartition(":")[0]
+        told = told_error(error, Path(source or ""))
+        reason = " ".join(str(error).split()) if isinstance(error, ValueError) else f"its formulas raise {told}"
+        raise ConfigError("construction", own.name, reason) from error
+
+
+def _is_learnable(construction: Construction, group: HypothesisClass) -> bool:
+    """Whether the value changes with the parameter, as automatic differentiation sees it, at random points."""
+    problem = draw_problem(construction, group, batch_size=4)
+    param = problem.online_param.unsqueeze(1).detach().requires_grad_()
+    data = problem.transitions
+    value = construction.q_value(param, data.observation, data.action, data.desired_goal)
+    if not value.requires_grad:
+        return False
+    (gradient,) = torch.autograd.grad(value.sum(), param, allow_unused=True)
+    return gradient is not None and bool((gradient != 0).any())
+
+
+@lru_cache(maxsize=256)
+def _counts(construction: type[Construction], group: HypothesisClass, dim: int, discount: float) -> CountsByRank:
+    """Both learners' counts, which are counted together."""
+    return count_by_rank(construction, group, dim, discount)
+
+
+def predict_own(own: OwnConstruction, learner: str, setting: Setting) -> OwnPrediction:
+    """What is predicted of a learner: what the construction states, or what exact ranks count.
+
+    Ranks are counted for one fresh goal and one random action a transition.
+
+    Args:
+        own: the construction.
+        learner: key of ``LEARNERS``.
+        setting: of a point; its dimension does not matter.
+
+    Raises:
+        ConfigError: if a stated formula is none.
+    """
+    stated = own.construction.predicted.get(learner)
+    if stated is not None:
+        formula = Formula(stated)
+        try:
+            formula(setting)
+        except ConfigError as error:
+            raise ConfigError("construction", own.name, f"its predicted[{learner!r}]: {error}") from None
+        other = _not_the_plain(setting, stated)
+        return OwnPrediction(None, None, {}, other) if other else OwnPrediction(formula, None, {})
+    counted: dict[str, Callable[[CountsByRank], int | None]] = {
+        "ddpg": lambda c: c.ddpg,
+        "reengage": lambda c: c.reengage,
+    }
+    if learner not in counted or _not_the_plain(setting):
+        return OwnPrediction(
+            None, None, {}, "equations are counted for ddpg and reengage on the theory's own data only"
+        )
+    if learner == "reengage" and setting.group == "o":
+        return OwnPrediction(None, None, {}, "a count of equations near U does not see reflections")
+    group, counts, never = setting.make_group(), {}, False
+    if not has_tangents(group.name):
+        return OwnPrediction(None, None, {}, f"equations are not counted on the class {setting.group}")
+    for dim in _COUNTED_DIMS:
+        if not group.allows(dim):
+            continue
+        try:
+            count = counted[learner](_counts(own.construction, group, dim, setting.discount))
+        except ArithmeticError as error:
+            return OwnPrediction(None, None, {}, f"the equations cannot be counted ({error})")
+        except Exception as error:  # a formula may be right for arrays and tensors, and not run on exact numbers
+            told = " ".join(str(error).split())
+            return OwnPrediction(None, None, {}, f"the formulas do not run on exact numbers ({told})")
+        if count is not None:
+            counts[dim] = count
+        never = never or count is None
+    found = None if never else polynomial_in_d(list(counts.items()))
+    if found is None:
+        return OwnPrediction(None, None, counts, "" if counts else "the equations near U do not determine it")
+    return OwnPrediction(Formula(found[0]), found[1], counts)
+
+
+def _not_the_plain(setting: Setting, formula: str = "") -> str:
+    """Which data a prediction is not about, unless its formula has a letter for them; "" for the theory's own.
+
+    That is one fresh goal and one random action a transition, without noise, and the learner's loss minimised.
+    """
+    named = set(re.findall(r"[A-Za-z]+", formula))
+    other = [
+        name
+        for name, letter, plain in (
+            ("relabels", "K", (1,)),
+            ("steps_per_goal", "T", (1,)),
+            ("goals", "", ("independent",)),
+            ("actions", "", ("ball",)),
+            ("noise", "sigma", (0.0,)),
+            ("method", "", ("descent", "minimiser")),
+        )
+        if letter not in named and getattr(setting, name) not in plain
+    ]
+    told = ", ".join(f"{name} = {getattr(setting, name)}" for name in other)
+    return f"what is stated of it does not speak of {told}" if other else ""

@@ -1,0 +1,1 @@
+"""Experiments as TOML files: the package's own and the user's."""

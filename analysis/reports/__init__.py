@@ -1,0 +1,1 @@
+"""What is shown of a finished run: tables, figures, the terminal's report, pages, LaTeX."""

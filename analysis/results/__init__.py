@@ -1,0 +1,1 @@
+"""What a finished experiment found: estimates beside predictions, and verdicts."""

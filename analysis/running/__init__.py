@@ -1,0 +1,1 @@
+"""How trials are run: executors, the driver of rounds, progress."""

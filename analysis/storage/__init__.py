@@ -1,0 +1,1 @@
+"""What is kept of a run: the store of trials, its directory, merging, recovery, provenance."""

@@ -1,0 +1,1 @@
+"""Exact arithmetic modulo a prime: ranks, dual numbers, numbers of solutions."""

@@ -1,0 +1,1 @@
+"""Identities and their steps, as the ledger shows them."""

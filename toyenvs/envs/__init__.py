@@ -1,0 +1,1 @@
+"""What is stepped: the constructions as Gymnasium goal environments."""
