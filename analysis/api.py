@@ -19,11 +19,10 @@ import html
 import multiprocessing
 import re
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,38 +30,35 @@ import numpy as np
 from rich.console import Console
 from typing_extensions import override
 
-from analysis.experiments.experiment import Experiment, compare_learners
+from analysis.errors import ConfigError, expected_one_of
+from analysis.experiments.estimate import Verdict
+from analysis.experiments.experiment import Experiment
 from analysis.experiments.formula import FUNCTIONS, Formula, order_of_growth
 from analysis.figures import VENUES, WIDTHS, Figure, paper_style, svg_element
+from analysis.measures.threshold import smallest_text, threshold_text
+from analysis.pipeline import run_experiment
+from analysis.presets.comparison import ALL_FIELDS, compare_learners
 from analysis.presets.loading import load_preset
 from analysis.reports.figure_kinds import FIGURES
-from analysis.reports.report import write_results
-from analysis.reports.tables import interval_text, smallest_text, table_cells, threshold_record
+from analysis.reports.tables import table_cells
 from analysis.results.experiment_results import ExperimentResults
 from analysis.results.saved_run import load_results
-from analysis.results.verdict import Verdict
 from analysis.running.executors import open_executor, worker_count
 from analysis.running.progress import ProgressDisplay
 from analysis.running.sweep import TrialError
-from analysis.running.sweep import run_sweep as finish_plans
 from analysis.statistics.counts import Counts
 from analysis.statistics.scaling_law import CANDIDATE_LAWS, Law, Scaling
 from analysis.statistics.scaling_law import fit_scaling as fit_laws
 from analysis.statistics.threshold import Threshold, fit_threshold
 from analysis.storage.run_directory import RunDirectory
-from analysis.storage.store import Store
-from analysis.tasks.setting import ConfigError, Setting, expected_one_of
 
 _T = TypeVar("_T")
 
 __all__ = ["SweepResults", "Thresholds", "fit_scaling", "fit_thresholds", "load_run", "run_sweep"]
 
-_FIELDS = {field.name for field in fields(Setting)} - {"dim", "learner", "construction_source"}
+_FIELDS = ALL_FIELDS.keys() - {"dim", "learner", "construction_source"}
 
 _OWN_ARGUMENTS = ("dims", "learners", "out", "executor", "workers", "progress")
-
-_DIMS = (2, 3, 4, 6, 8, 12, 16)
-_LEARNERS = ("ddpg", "reengage")
 
 _LETTERS = {"d", "D", *FUNCTIONS}
 """What a law may be made of."""
@@ -117,7 +113,7 @@ class Thresholds(Mapping[int, Threshold]):
 
     @override
     def __repr__(self) -> str:
-        return "\n".join(f"d = {dim}: N50 {interval_text(t)}, min N {smallest_text(t)}" for dim, t in self.items())
+        return "\n".join(f"d = {dim}: N50 {threshold_text(t)}, N_min {smallest_text(t)}" for dim, t in self.items())
 
     @override
     def __iter__(self) -> Iterator[int]:
@@ -140,13 +136,13 @@ class Thresholds(Mapping[int, Threshold]):
         rows = [
             [
                 str(dim),
-                interval_text(t),
+                threshold_text(t),
                 smallest_text(t),
                 str(t.trials),
             ]
             for dim, t in self.items()
         ]
-        return _html_table(("d", "N50  [95 %]", "min N", "trials"), rows)
+        return _html_table(("d", "N50  [95 %]", "N_min", "trials"), rows)
 
 
 @dataclass(frozen=True, repr=False)
@@ -176,14 +172,15 @@ class SweepResults:
         Raises:
             ValueError: if the experiment is along another axis, or measured errors.
         """
-        if self.experiment.x != "dim" or self.experiment.measure != "threshold":
+        points = [row for curve in self.results.curves for row in curve.points]
+        if self.experiment.x != "dim" or any(row.estimate.fit is None for row in points):
             raise ValueError(f"{self.experiment.name} has no thresholds over d; use to_pandas()")
         found = _ByCurve[Thresholds]()
         for curve in self.results.curves:
-            rows = {row.point.setting.dim: row for row in curve.points}
+            rows = {row.point.task.dim: row.estimate for row in curve.points}
             found[curve.curve.label] = Thresholds(
-                {dim: row.counts for dim, row in rows.items() if row.counts is not None},
-                {dim: row.threshold for dim, row in rows.items() if row.threshold is not None},
+                {dim: one.counts for dim, one in rows.items() if one.counts is not None},
+                {dim: one.fit for dim, one in rows.items() if one.fit is not None},
             )
         return found
 
@@ -191,21 +188,21 @@ class SweepResults:
     def scaling(self) -> dict[str, Scaling]:
         """The fitted laws by curve; those off the axis of dimensions are left out."""
         return _ByCurve(
-            {curve.curve.label: curve.scaling for curve in self.results.curves if curve.scaling is not None}
+            {curve.curve.label: curve.growth.scaling for curve in self.results.curves if curve.growth is not None}
         )
 
     def to_pandas(self) -> Any:
-        """A DataFrame with a row a threshold, with the columns of ``thresholds.csv``.
+        """A DataFrame with the lines and columns of the run's CSV file (``thresholds.csv``, ``errors.csv``).
 
         Raises:
             ImportError: if pandas is not installed.
         """
         return _frame(
             [
-                threshold_record(curve.curve, row)
+                record
                 for curve in self.results.curves
                 for row in curve.points
-                if row.threshold is not None
+                for record in row.point.measure.records(curve.curve, row)
             ]
         )
 
@@ -254,14 +251,14 @@ def run_sweep(
     executor: Executor | str = "processes",
     workers: int | None = None,
     progress: bool = False,
-    **setting: Any,
+    **fields: Any,
 ) -> SweepResults:
     """Measure thresholds and compare them with theory: ``reengage scale`` from Python.
 
     Args:
         experiment: what to measure, or the name of a preset, or an experiment's TOML file (a ``Path``, or a text that
             ends in ".toml"); None compares the learners over the dimensions.
-        dims: d, each at least 2, for ``experiment`` None; None: 2 to 16.
+        dims: d, each at least 2, for ``experiment`` None; None: 2 to 32.
         learners: keys of :data:`toyenvs.learners.LEARNERS`, likewise; None: DDPG and ReenGAGE.
         out: run directory, in which finished trials are kept and from which an interrupted run goes on; None keeps
             nothing.
@@ -269,7 +266,7 @@ def run_sweep(
             ``concurrent.futures.Executor`` whose workers compute with one thread each (results do not depend on it).
         workers: batches of trials under way at a time; None: the cores of this machine.
         progress: say on standard error how far it is, and about how long it will take.
-        setting: other fields of :class:`analysis.tasks.setting.Setting`, such as ``trials`` or ``discount``; the
+        fields: other fields of a task, its measure or the search, such as ``trials`` or ``discount``; the
             construction may be a class of your own. With a preset or a file, those that do not change what it predicts
             (:data:`analysis.presets.loading.OVERRIDES`).
 
@@ -284,28 +281,28 @@ def run_sweep(
     Source: the searches are those of :mod:`analysis.measures.threshold_search`, the estimates of
     :mod:`analysis.statistics.threshold`.
     """
-    for name in setting:
+    for name in fields:
         if name not in _FIELDS:
-            raise ConfigError(name, setting[name], expected_one_of(name, [*_OWN_ARGUMENTS, *sorted(_FIELDS)]))
-    setting = {name: _plain(value) for name, value in setting.items()}
+            raise ConfigError(name, fields[name], expected_one_of(name, [*_OWN_ARGUMENTS, *sorted(_FIELDS)]))
+    fields = {name: _plain(value) for name, value in fields.items()}
     if experiment is None:
-        experiment = compare_learners(
-            _DIMS if dims is None else _sequence("dims", dims, int, "(2, 3, 4)"),
-            _LEARNERS if learners is None else _sequence("learners", learners, str, "('ddpg', 'reengage')"),
-            **setting,
-        )
+        if dims is not None:
+            fields["dims"] = _sequence("dims", dims, int, "(2, 3, 4)")
+        if learners is not None:
+            fields["learners"] = _sequence("learners", learners, str, "('ddpg', 'reengage')")
+        experiment = compare_learners(**fields)
     elif dims is not None or learners is not None:
         name, value = ("learners", learners) if dims is None else ("dims", dims)
         raise ConfigError(name, value, "the experiment says that already")
     elif isinstance(experiment, str | Path):
         named = isinstance(experiment, str) and not experiment.endswith(".toml")
-        experiment = load_preset(experiment if named else Path(experiment), overrides=setting)
+        experiment = load_preset(experiment if named else Path(experiment), overrides=fields)
     elif not isinstance(experiment, Experiment):
         raise ConfigError(
             "experiment", experiment, "expected an Experiment, a preset's name or the path of a TOML file"
         )
-    elif setting:
-        raise ConfigError(next(iter(setting)), setting[next(iter(setting))], "the experiment says that already")
+    elif fields:
+        raise ConfigError(next(iter(fields)), fields[next(iter(fields))], "the experiment says that already")
     if executor == "processes":
         _require_importable_script()
     if not isinstance(executor, str | Executor):
@@ -315,24 +312,22 @@ def run_sweep(
             pool, count = stack.enter_context(open_executor(executor, workers))
         else:
             pool, count = executor, 2 if workers is None else worker_count(workers)
-        directory = None if out is None else RunDirectory(Path(out), experiment)
-        if directory is None:
-            scratch = stack.enter_context(tempfile.TemporaryDirectory())
-            store = stack.enter_context(Store(Path(scratch) / "sweep.sqlite", experiment.resolved()))
-        else:
-            store = stack.enter_context(directory.open(count, executor if isinstance(executor, str) else "own"))
-        with ProgressDisplay(experiment, Console(stderr=True), quiet=not progress) as display:
-            try:
-                plans = finish_plans(experiment, store, pool, count, display)
-            except TrialError as error:
-                if executor == "processes":
-                    error.add_note('in a script, run_sweep belongs under if __name__ == "__main__":')
-                raise
-        results = ExperimentResults.from_plans(experiment, plans, store.outcomes(), store.starts())
-    if directory is not None:
-        write_results(results, directory)
-        directory.finish_session()
-    return SweepResults(results)
+        display = stack.enter_context(ProgressDisplay(experiment, Console(stderr=True), quiet=not progress))
+        try:
+            finding = run_experiment(
+                experiment,
+                pool,
+                count,
+                directory=None if out is None else RunDirectory(Path(out), experiment),
+                executor_name=executor if isinstance(executor, str) else "own",
+                report=display,
+            )
+        except TrialError as error:
+            if executor == "processes":
+                error.add_note('in a script, run_sweep belongs under if __name__ == "__main__":')
+            raise
+    assert finding.results is not None, "all questions were asked"
+    return SweepResults(finding.results)
 
 
 def _require_importable_script() -> None:
@@ -480,15 +475,15 @@ def _law(text: Any) -> Law:
         raise ConfigError("laws", text, f"expected a formula in d and D, without {', '.join(foreign)}")
 
     def at(dim: int) -> float:
-        return formula(Setting(dim=dim, learner="ddpg"))
+        return formula.value({"d": dim, "D": dim * (dim - 1) // 2})
 
-    def large(dim: int) -> float | None:
+    def known(dim: int) -> float | None:
         try:
             return at(dim)
-        except ConfigError:  # far beyond what is measured
+        except ConfigError:  # too large a number there
             return None
 
     at(2)
-    order = order_of_growth(large) or order_of_growth(lambda dim: at(dim // 2**5))
-    assert order is not None, "a formula has a value everywhere, or raises"
+    order = order_of_growth(known)
+    assert order is not None, "a formula has a value somewhere"
     return Law(name, order, lambda dims: np.array([at(int(d)) for d in dims], dtype=np.float64))

@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import pytest
+from analysis.tasks.setting import METHODS, Setting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +27,6 @@ from analysis.cli import scale as cli_scale
 from analysis.cli.main import main
 from analysis.presets.loading import PRESETS, preset_text
 from analysis.running import executors
-from analysis.tasks.setting import METHODS, Setting
 from toyenvs.constructions import CONSTRUCTIONS, EXTENSIONS
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
 from toyenvs.learners import LEARNERS

@@ -13,6 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from analysis.tasks.setting import ENGINE
+from analysis.tasks.trial import Batch, TrialRow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,8 +22,6 @@ from analysis.experiments.experiment import compare_learners
 from analysis.storage import store as store_module
 from analysis.storage.recovery import table_rows
 from analysis.storage.store import PAGE_SIZE, Store, StoreDamagedError, StoreError, sound, whole_batches
-from analysis.tasks.setting import ENGINE
-from analysis.tasks.trial import Batch, TrialRow
 
 EXPERIMENT = compare_learners((3,), ("ddpg", "reengage"))
 OWNER = EXPERIMENT.resolved()

@@ -11,6 +11,8 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.cli.exit_codes import EXIT_DONE, EXIT_NOT_AS_ASKED
+from analysis.errors import ConfigError
+from analysis.files import write_atomically
 from analysis.reports.ledger_tables import (
     NOTES_BEGIN,
     claim_in_full,
@@ -22,8 +24,6 @@ from analysis.reports.ledger_tables import (
 )
 from analysis.running.check_ledger import check_claims
 from analysis.running.executors import worker_count
-from analysis.storage.run_directory import write_atomically
-from analysis.tasks.setting import ConfigError
 from proofs_check.claim import CheckSettings, Claim, ClaimResult
 from proofs_check.ledger import all_claims, find_claims
 

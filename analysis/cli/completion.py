@@ -8,7 +8,7 @@ import shtab
 from rich.console import Console
 
 from analysis.cli.exit_codes import EXIT_DONE
-from analysis.tasks.setting import ConfigError, expected_one_of
+from analysis.errors import ConfigError, expected_one_of
 
 __all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "run"]
 

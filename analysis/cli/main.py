@@ -22,8 +22,8 @@ from rich.console import Console
 from typing_extensions import override
 
 from analysis.cli.exit_codes import EXIT_INTERRUPTED, EXIT_USAGE, complain, one_line
+from analysis.errors import ConfigError
 from analysis.storage.store import StoreError
-from analysis.tasks.setting import ConfigError
 
 __all__ = ["COMMANDS", "complete_parser", "main", "make_parser"]
 

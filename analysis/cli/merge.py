@@ -9,9 +9,9 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.cli.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, complain
+from analysis.errors import ConfigError
 from analysis.storage.merge import merge_runs
 from analysis.storage.store import StoreError
-from analysis.tasks.setting import ConfigError
 
 __all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "run"]
 

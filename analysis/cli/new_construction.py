@@ -12,7 +12,7 @@ from string import Template
 from rich.console import Console
 
 from analysis.cli.exit_codes import EXIT_DONE, EXIT_FAILED, complain
-from analysis.tasks.setting import ConfigError
+from analysis.errors import ConfigError
 
 __all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "run"]
 

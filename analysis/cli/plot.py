@@ -9,15 +9,15 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.cli.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, complain
+from analysis.errors import ConfigError, expected_one_of
 from analysis.figures import FORMATS, TEX_PROGRAMS, VENUES, WIDTHS, paper_style, save_figure
+from analysis.files import write_atomically
 from analysis.reports.figure_kinds import FIGURES
 from analysis.reports.latex import caption_in_latex
 from analysis.reports.results_figure import provenance
 from analysis.results.experiment_results import ExperimentResults
 from analysis.results.saved_run import load_results
-from analysis.storage.run_directory import write_atomically
 from analysis.storage.store import StoreError
-from analysis.tasks.setting import ConfigError, expected_one_of
 
 __all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "run"]
 

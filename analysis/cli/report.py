@@ -8,14 +8,15 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.cli.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, complain
+from analysis.errors import ConfigError
+from analysis.files import write_atomically
 from analysis.reports.html_report import html_report
 from analysis.reports.latex_bundle import compile_bundle, write_bundle
 from analysis.results.saved_run import load_results
 from analysis.running.check_ledger import check_claims
 from analysis.running.executors import worker_count
-from analysis.storage.run_directory import read_sessions, write_atomically
+from analysis.storage.run_directory import read_sessions
 from analysis.storage.store import StoreError
-from analysis.tasks.setting import ConfigError
 from proofs_check.claim import CheckSettings
 from proofs_check.ledger import all_claims
 

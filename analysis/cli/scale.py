@@ -5,23 +5,26 @@ from __future__ import annotations
 import argparse
 import re
 import sqlite3
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from analysis.cli.exit_codes import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_NOT_AS_ASKED, complain
-from analysis.experiments.experiment import Experiment, compare_learners
+from analysis.errors import ConfigError
+from analysis.experiments.experiment import Experiment, Question
+from analysis.pipeline import run_experiment
+from analysis.presets.comparison import ALL_FIELDS, DIMS, compare_learners
 from analysis.presets.loading import PRESETS, load_preset, preset_text, preset_title, require_overrides
-from analysis.reports.report import print_report, write_results
-from analysis.results.experiment_results import ExperimentResults
+from analysis.reports.report import print_report
 from analysis.running.executors import EXECUTORS, open_executor
 from analysis.running.progress import ProgressDisplay
-from analysis.running.sweep import TrialError, run_sweep
+from analysis.running.sweep import TrialError
+from analysis.storage.memory import MemoryStore
 from analysis.storage.run_directory import RunDirectory
-from analysis.tasks.setting import METHODS, ConfigError, Setting
+from analysis.storage.store import Store
+from analysis.tasks.solvers import SOLVERS
 from toyenvs.constructions import CONSTRUCTIONS, EXTENSIONS
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
 from toyenvs.learners import LEARNERS
@@ -30,7 +33,6 @@ from toyenvs.replay.protocol import ACTIONS, GOALS
 
 __all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "make_experiment", "run", "shard_of"]
 
-DEFAULT_DIMS = (2, 3, 4, 6, 8, 12, 16, 24, 32)
 DEFAULT_LEARNERS = ("ddpg", "reengage")
 
 
@@ -62,7 +64,7 @@ succeed (N50). A trial draws an unknown rotation U, a buffer of N transitions an
 when the learned policy is epsilon-optimal for every goal. The thresholds are then compared with theory
 (D+1 for DDPG, D = d(d-1)/2, and d-1 for ReenGAGE on SO(d)) and with the laws d-1, d, D+1 and d^2.
 
-How a loss is minimised is part of what is measured (--method): one descent run; the minimiser, which is the best
+How a loss is minimised is part of what is measured (--method): one descent run; the global solver, which is the best
 that any optimiser of that loss could do, so that it shows what the data determine; and weaker convex methods.
 """
 
@@ -74,7 +76,7 @@ examples:
   reengage scale --construction no-reward-gradient      Proposition 2: every threshold about doubles
   reengage scale --group o --dims 2,4,8                 reflections allowed: ReenGAGE needs d
   reengage scale --dims 4,8,16 --optimizer gradient     another optimiser, another threshold
-  reengage scale --dims 2,3,4,5 --method minimiser      what the data determine: the integers D+1 and d-1
+  reengage scale --dims 2,3,4,5 --method global-solver      what the data determine: the integers D+1 and d-1
   reengage scale --preset relabelling                   a whole experiment: figure, table, verdict; --full for papers
   reengage scale --executor dask://localhost:8786       on a Dask cluster
   reengage scale --dims 64,128 --shard 3/8              the third of eight jobs; join them with reengage merge
@@ -86,17 +88,18 @@ presets (each under ten minutes on two cores):
 
 columns of the report:
   N50, N90      transitions at which the fitted success probability is 1/2 and 9/10
-  min N         smallest whole N with success probability at least 1/2; with a ~ it is N50 rounded up
-  theory        smallest N that determines the rotation; ratio is min N over theory
-  starts        starting points that the minimiser used in a trial, on average
-  ended by      settled: exact tests put N-1 below 1/2 and N above; precision: N50 is known well enough;
+  N_min         smallest whole N with success probability at least 1/2; with a ~ it is N50 rounded up
+  theory        smallest N that determines the rotation; ratio is N_min over theory
+  starts        starting points that the global solver used in a trial, on average
+  ended by      resolved: exact tests put N-1 below 1/2 and N above; precision: N50 is known well enough;
                 budget: trials spent (--trials at any one N, 12 times as many in all);
                 censored: 1/2 is crossed outside of the N that were tried, and N50 is a bound
 
 verdicts: agrees and disagrees are about every curve of which something is expected; undecided means that the data
-leave it open (points not settled, or dimensions too few to tell laws apart), and more trials or dimensions may help
+leave it open (points not resolved, or dimensions too few to tell laws apart), and more trials or dimensions may help
 
-Interrupt it at any time: finished trials are kept, and the same command goes on where it stopped. That holds for a
+Interrupt it at any time: finished trials are kept; run the same command again to continue, with more --trials or
+another --precision if you like: only what is missing is run. That holds for a
 killed worker, a full disk and a power cut, too; a store that something else has damaged is refused, and --repair
 saves what is whole. The results are the same bytes on any executor with any number of workers.
 
@@ -110,10 +113,9 @@ files in the run directory:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    default = {f.name: f.default for f in fields(Setting)}
 
     def add(group: argparse._ArgumentGroup, name: str, kind: Callable[[str], Any], metavar: str, text: str) -> None:
-        value = default[name]
+        value = ALL_FIELDS[name]
         note = "" if value is None else f" (default: {value})"
         group.add_argument(
             "--" + name.replace("_", "-"), type=kind, default=argparse.SUPPRESS, metavar=metavar, help=text + note
@@ -139,7 +141,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_integers,
         default=argparse.SUPPRESS,
         metavar="D,D,...",
-        help=f"dimensions, each at least 2 (default: {','.join(map(str, DEFAULT_DIMS))})",
+        help=f"dimensions, each at least 2 (default: {','.join(map(str, DIMS))})",
     )
     what.add_argument(
         "--learners",
@@ -159,13 +161,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(data, "goal_dim", int, "K", "dimension of goals, for the construction projected-goal")
     add(data, "count", str, "UNIT", "what N counts: transitions, or episodes of T of them")
     how = parser.add_argument_group("how it is learned")
-    add(how, "method", str, "NAME", f"how the loss is minimised: {', '.join(METHODS)}")
+    add(how, "method", str, "NAME", f"how the loss is minimised: {', '.join(SOLVERS)}")
     add(how, "alpha", float, "A", "weight of ReenGAGE's goal-gradient loss (the paper's is A/d)")
     add(how, "optimizer", str, "NAME", f"Riemannian optimiser of a descent: {', '.join(OPTIMIZERS)}")
     add(how, "minibatch", int, "M", "transitions a step (default: the whole buffer)")
     add(how, "max_steps", int, "S", "budget of optimiser steps of one descent run")
     add(how, "arithmetic", str, "A", "of descent: auto (mixed from d = 32 on), double, mixed: single precision first")
-    add(how, "restarts", int, "R", "most starting points of a minimiser")
+    add(how, "restarts", int, "R", "most starting points of a global solver")
     add(how, "exploration", float, "X", "size of an online agent's exploration noise, relative to a unit action")
     add(how, "updates", int, "U", "descent steps of an online agent after each transition")
     much = parser.add_argument_group("how precisely")
@@ -217,13 +219,13 @@ def make_experiment(arguments: argparse.Namespace) -> Experiment:
         ConfigError: if it asks for something impossible.
     """
     given = vars(arguments)
-    chosen = {f.name: given[f.name] for f in fields(Setting) if f.name in given and f.name != "construction_source"}
+    chosen = {name: given[name] for name in ALL_FIELDS if name in given and name != "construction_source"}
     preset, file = given.get("preset"), given.get("file")
     source = preset if file is None else file
     if source is None:
         if given.get("full"):
             raise ConfigError("full", True, "it belongs to a preset; give one with --preset")
-        dims, learners = given.get("dims", DEFAULT_DIMS), given.get("learners", DEFAULT_LEARNERS)
+        dims, learners = given.get("dims", DIMS), given.get("learners", DEFAULT_LEARNERS)
         return compare_learners(dims, learners, **chosen)
     if preset is not None and file is not None:
         raise ConfigError("preset", preset, f"{file} is an experiment already; give one of the two")
@@ -245,60 +247,62 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         return EXIT_DONE
     experiment = make_experiment(arguments)
     shard = arguments.shard
-    only = experiment.settings if shard is None else shard_of(experiment, shard)
+    only = experiment.questions if shard is None else shard_of(experiment, shard)
     name = experiment.default_name() + ("" if shard is None else f"-shard-{shard[0]}-of-{shard[1]}")
     directory = RunDirectory(arguments.out or Path("runs") / name, experiment)
-    kept: int | None = None
+    stores: list[Store | MemoryStore] = []
+
+    def opened(store: Store | MemoryStore) -> None:
+        stores.append(store)
+        if len(store):
+            console.print(f"{len(store)} trials are there already in {directory.path}", highlight=False)
+
     try:
         with open_executor(arguments.executor, arguments.workers) as (executor, workers):
             if arguments.repair:
                 _repair(directory, console)
-            with directory.open(workers, arguments.executor) as store:
-                if len(store):
-                    console.print(f"{len(store)} trials are there already in {directory.path}", highlight=False)
-                try:
-                    with ProgressDisplay(experiment, console, arguments.quiet, only) as display:
-                        plans = run_sweep(experiment, store, executor, workers, display, only)
-                finally:
-                    kept = len(store)
-                if len(only) < len(experiment.settings):
-                    directory.finish_session()
-                    _print_shard(plans, experiment, kept, directory.path, console)
-                    return EXIT_DONE
-                results = ExperimentResults.from_plans(experiment, plans, store.outcomes(), store.starts())
-        written = write_results(results, directory)
-        directory.finish_session()
+            with ProgressDisplay(experiment, console, arguments.quiet, only) as display:
+                finding = run_experiment(
+                    experiment,
+                    executor,
+                    workers,
+                    directory=directory,
+                    executor_name=arguments.executor,
+                    report=display,
+                    only=only,
+                    opened=opened,
+                )
     except KeyboardInterrupt:
-        if kept is None:
+        if not stores:
             raise
         console.print(
-            f"interrupted: {kept} trials are kept in {directory.path}; the same command goes on from there",
+            f"interrupted: {len(stores[0])} trials are kept in {directory.path}; run the same command again to"
+            " continue",
             highlight=False,
         )
         return EXIT_INTERRUPTED
     except (TrialError, sqlite3.Error, OSError) as error:
         if isinstance(error, BrokenPipeError):
             raise  # nobody reads what is printed
-        complain("scale", f"{error}; {kept or 0} finished trials are kept in {directory.path}")
+        kept = len(stores[0]) if stores else 0
+        complain("scale", f"{error}; {kept} finished trials are kept in {directory.path}")
         return EXIT_FAILED
-    print_report(results, written, console)
-    return EXIT_NOT_AS_ASKED if arguments.strict and results.complaints() else EXIT_DONE
+    if finding.results is None:
+        console.print(
+            f"{finding.answered} of {len(experiment.questions)} searches are done: {len(stores[0])} trials in"
+            f" {directory.path}; join the shards with reengage merge, then run the same command without --shard on"
+            " what comes of it",
+            highlight=False,
+        )
+        return EXIT_DONE
+    print_report(finding.results, finding.written, console)
+    return EXIT_NOT_AS_ASKED if arguments.strict and finding.results.complaints() else EXIT_DONE
 
 
-def shard_of(experiment: Experiment, shard: tuple[int, int]) -> list[Setting]:
-    """Every N-th setting, dealt from the largest dimension down, so that shards take about the same time."""
+def shard_of(experiment: Experiment, shard: tuple[int, int]) -> list[Question]:
+    """Every N-th question, dealt from the costliest down, so that shards take about the same time."""
     number, shards = shard
-    return sorted(experiment.settings, key=lambda setting: -setting.dim)[number - 1 :: shards]
-
-
-def _print_shard(
-    plans: Mapping[Setting, object], experiment: Experiment, kept: int, path: Path, console: Console
-) -> None:
-    console.print(
-        f"{len(plans)} of {len(experiment.settings)} searches are done: {kept} trials in {path};"
-        " join the shards with reengage merge, then run the same command without --shard on what comes of it",
-        highlight=False,
-    )
+    return sorted(experiment.questions, key=lambda question: -question.task.cost(1))[number - 1 :: shards]
 
 
 def _repair(directory: RunDirectory, console: Console) -> None:

@@ -8,26 +8,19 @@ from __future__ import annotations
 import ast
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from simpleeval import InvalidExpression, SimpleEval
 
-from analysis.tasks.setting import ConfigError, Setting
+from analysis.errors import ConfigError
+from analysis.tasks import Task
 from proofs_check.theory import predicted_threshold, projected_threshold
 
-__all__ = ["FUNCTIONS", "VARIABLES", "Formula", "Theory", "order_of_growth"]
+__all__ = ["FUNCTIONS", "VARIABLES", "Formula", "Prediction", "Theory", "order_of_growth"]
 
-VARIABLES: dict[str, Callable[[Setting], float]] = {
-    "d": lambda setting: setting.dim,
-    "D": lambda setting: setting.dim * (setting.dim - 1) // 2,
-    "K": lambda setting: setting.relabels,
-    "T": lambda setting: setting.steps_per_goal,
-    "k": lambda setting: setting.dim if setting.goal_dim is None else setting.goal_dim,
-    "sigma": lambda setting: setting.noise,
-    "alpha": lambda setting: setting.alpha,
-}
+VARIABLES = ("d", "D", "K", "T", "k", "sigma", "alpha")
 """What a formula may speak of: d, D = d(d−1)/2, K goals a transition, T steps a goal, goals of dimension k, σ, α."""
 
 FUNCTIONS: dict[str, Callable[..., float]] = {
@@ -44,8 +37,11 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
 _LARGEST = 1e15
 """A count of transitions beyond this is a mistake in typing."""
 
+_FAR = (240, 15)
+"""Dimensions between which and their doubles growth is asked; many numbers divide 240, so most classes exist there."""
+
 _NEARLY_WHOLE = 0.03
-"""Slopes at d = 256 of d − 1, D + 1 and the like differ from their order by less."""
+"""Slopes at d = 240 of d − 1, D + 1 and the like differ from their order by less."""
 
 _LONGEST = 200
 """Characters of a formula: deeply nested ones would exhaust the parser."""
@@ -72,22 +68,39 @@ def _parsed(text: str) -> ast.expr:
     return expression
 
 
+class Prediction(Protocol):
+    """What is predicted of a task, at its own dimension or at another one, where the task need not exist."""
+
+    @property
+    def text(self) -> str:
+        """As it is written in files."""
+
+    def __call__(self, task: Task, dim: int | None = None) -> float | None:
+        """A positive number; None where nothing is predicted."""
+
+
 def order_of_growth(predict: Callable[[int], float | None]) -> float | None:
     """The power of d that a prediction grows with: its slope between two large d, to a whole number if near.
 
+    Where the prediction is too large a number out there (2**d), it is asked nearer by.
+
     Args:
         predict: d -> the prediction; None where there is none.
+
+    Returns:
+        The order, which may be 0; None where nothing is predicted.
     """
-    low, high = predict(2**8), predict(2**9)
-    if low is None or high is None:
-        return None
-    slope = math.log2(high / low)
-    return float(round(slope)) if abs(slope - round(slope)) < _NEARLY_WHOLE else slope
+    for low in _FAR:
+        first, second = predict(low), predict(2 * low)
+        if first is not None and second is not None:
+            slope = math.log2(second / first)
+            return float(round(slope)) if abs(slope - round(slope)) < _NEARLY_WHOLE else slope
+    return None
 
 
 @dataclass(frozen=True)
 class Formula:
-    """A positive number as a function of a setting.
+    """A positive number as a function of the letters of a task.
 
     Attributes:
         text: the formula.
@@ -102,18 +115,24 @@ class Formula:
         """The formula as the laws of growth are named: d^2, not d**2."""
         return self.text.replace("**", "^")
 
-    def __call__(self, setting: Setting) -> float:
+    def __call__(self, task: Task, dim: int | None = None) -> float:
+        """The value for a task; raises as :meth:`value`."""
+        return self.value(task.letters(dim))
+
+    def value(self, letters: Mapping[str, float]) -> float:
         """The value.
 
+        Args:
+            letters: what the formula may speak of, such as {"d": 8, "D": 28}.
+
         Raises:
-            ConfigError: if the text is no formula of the variables, or its value no positive number.
+            ConfigError: if the text is no formula of the letters, or its value no positive number.
         """
-        known = f"expected arithmetic with {', '.join(VARIABLES)} and {', '.join(FUNCTIONS)}"
+        known = f"expected arithmetic with {', '.join(letters)} and {', '.join(FUNCTIONS)}"
         if len(self.text) > _LONGEST:
             raise ConfigError(self.argument, f"{self.text[:20]}…", f"expected at most {_LONGEST} characters")
-        names = {name: value(setting) for name, value in VARIABLES.items()}
         try:
-            value: Any = SimpleEval(names=names, functions=FUNCTIONS).eval(self.text, _parsed(self.text))
+            value: Any = SimpleEval(names=dict(letters), functions=FUNCTIONS).eval(self.text, _parsed(self.text))
         except (InvalidExpression, SyntaxError, ArithmeticError, ValueError, TypeError, AttributeError) as error:
             reason = " ".join(str(error).split())
             raise ConfigError(self.argument, self.text, f"{known} ({reason})") from None
@@ -130,25 +149,19 @@ class Theory:
 
     text: str = "theory"
 
-    def __call__(self, setting: Setting) -> float | None:
+    def __call__(self, task: Task, dim: int | None = None) -> float | None:
         """The smallest N that determines U; None where theory is silent."""
-        plain = (setting.goals, setting.actions, setting.noise, setting.count) == (
-            "independent",
-            "ball",
-            0.0,
-            "transitions",
-        )
-        if not plain or setting.method not in ("descent", "minimiser"):
+        known = task.described
+        plain = {"goals": "independent", "actions": "ball", "noise": 0.0, "count": "transitions"}
+        if any(known.get(name) != value for name, value in plain.items()):
             return None
-        if setting.goal_dim is not None and setting.goal_dim < setting.dim:
-            usual = setting.group == "so" and (setting.relabels, setting.steps_per_goal) == (1, 1)
-            learner = "reengage" if setting.learner == "gradient-only" else setting.learner
-            return projected_threshold(learner, setting.dim, setting.goal_dim) if usual else None
-        return predicted_threshold(
-            setting.construction,
-            setting.group,
-            setting.learner,
-            setting.dim,
-            steps_per_goal=setting.steps_per_goal,
-            goals_per_transition=setting.relabels,
-        )
+        if known["method"] not in ("descent", "global-solver"):
+            return None
+        d = task.dim if dim is None else dim
+        construction, group, learner = (str(known[name]) for name in ("construction", "group", "learner"))
+        goals, steps = int(known["relabels"] or 1), int(known["steps_per_goal"] or 1)
+        if (goal_dim := known["goal_dim"]) is not None and int(goal_dim) < d:
+            if group != "so" or (goals, steps) != (1, 1):
+                return None
+            return projected_threshold("reengage" if learner == "gradient-only" else learner, d, int(goal_dim))
+        return predicted_threshold(construction, group, learner, d, steps_per_goal=steps, goals_per_transition=goals)

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.mathtext import MathTextParser
 from tueplots import figsizes, fontsizes
 
-from analysis.storage.run_directory import write_atomically
+from analysis.files import write_atomically
 
 __all__ = [
     "COLOURS",

@@ -22,22 +22,23 @@ one search are independent, as the likelihoods of :mod:`analysis.statistics.psyc
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from scipy.stats import binomtest
+from typing_extensions import override
 
+from analysis.experiments.plan import Plan, Search
 from analysis.statistics.counts import Counts
 from analysis.statistics.threshold import Threshold, decided_bracket, fit_threshold
-from analysis.tasks.setting import Setting
-from analysis.tasks.trial import Batch, TrialRow
+from analysis.tasks import Batch, Row, Task
 
 __all__ = ["CONFIRMATION", "ThresholdSearch"]
 
 _BRACKET_RATIO = 1.3
 """The bracket is narrow enough for fitting when its ends differ by less than this factor."""
 
-_SCOUTS = 8
+_PILOTS = 8
 """Trials at each N while the search doubles: the fewest of which all, or none, are evidence at the level below."""
 
 _DECIDED = 0.05
@@ -69,11 +70,13 @@ _WORTHWHILE = (0.1, 0.9)
 
 
 @dataclass
-class ThresholdSearch:
+class ThresholdSearch(Plan):
     """The state of one search, and the counts so far.
 
     Attributes:
-        setting: what the threshold is measured of.
+        task: what the threshold is measured of.
+        search: how many trials, how precisely, in what batches.
+        succeeds: whether a trial did, by its row.
         cells: N -> (successes, trials).
         next_trial: the first trial index not used yet.
         stopped: the stopping rule that ended the search; "" while it runs.
@@ -82,7 +85,9 @@ class ThresholdSearch:
         enough: trials at which the search ends, planned when the interval was first as short as asked for.
     """
 
-    setting: Setting
+    task: Task
+    search: Search
+    succeeds: Callable[[Row], bool]
     cells: dict[int, tuple[int, int]] = field(default_factory=dict)
     next_trial: int = 0
     stopped: str = ""
@@ -91,12 +96,17 @@ class ThresholdSearch:
     enough: int | None = None
 
     @property
+    @override
+    def budget(self) -> int:
+        return 12 * self.search.trials
+
+    @property
+    @override
     def spent(self) -> int:
-        """Trials so far."""
         return sum(trials for _, trials in self.cells.values())
 
+    @override
     def describe(self) -> str:
-        """Where it is and what it knows, in a few words."""
         text, fit = f"{self.spent} trials", self.threshold
         if fit is None:
             return text
@@ -109,35 +119,30 @@ class ThresholdSearch:
     @property
     def largest(self) -> int:
         """The largest N that the search is willing to try: far above every law under discussion."""
-        return max(64, 8 * self.setting.dim**2)
+        return max(64, 8 * self.task.dim**2)
 
+    @override
     def next_round(self) -> list[Batch]:
-        """The batches to run next; none when the search is over (``stopped`` says why)."""
         if self.stopped:
             return []
         doubling = not any(self._above_half(n) for n in self.cells)
-        # Where an N may take few trials in all it gets them at once: what scouts would leave of them is too few to be
-        # worth a second look (intervals of 95 % covered 92 % with 12 trials an N, taken as 8 and 4).
-        scouts = _SCOUTS if self.setting.trials >= 2 * _SCOUTS else self.setting.trials
-        count = min(scouts, self._batch_size) if doubling else self._batch_size
+        # Where an N may take few trials in all it gets them at once: what pilot trials would leave of them is too few
+        # to be worth a second look (intervals of 95 % covered 92 % with 12 trials an N, taken as 8 and 4).
+        pilots = _PILOTS if self.search.trials >= 2 * _PILOTS else self.search.trials
+        count = min(pilots, self._batch_size) if doubling else self._batch_size
         return [self._batch(size, min(count, self._left(size))) for size in self._bracketing() or self._refining()]
 
-    def record(self, batches: Sequence[Batch], rows: Sequence[Sequence[TrialRow]]) -> None:
-        """Take in the results of a complete round."""
+    @override
+    def record(self, batches: Sequence[Batch], rows: Sequence[Sequence[Row]]) -> None:
         for batch, results in zip(batches, rows, strict=True):
-            successes, trials = self.cells.get(batch.num_transitions, (0, 0))
-            self.cells[batch.num_transitions] = (
-                successes + sum(row.success for row in results),
+            successes, trials = self.cells.get(batch.size, (0, 0))
+            self.cells[batch.size] = (
+                successes + sum(map(self.succeeds, results)),
                 trials + len(results),
             )
 
-    def _batch(self, num_transitions: int, count: int) -> Batch:
-        batch = Batch(
-            setting=self.setting,
-            num_transitions=num_transitions,
-            first_trial=self.next_trial,
-            count=count,
-        )
+    def _batch(self, size: int, count: int) -> Batch:
+        batch = Batch(self.task, size, self.next_trial, count)
         self.next_trial += batch.count
         return batch
 
@@ -172,7 +177,7 @@ class ThresholdSearch:
         if self.stopped:
             return []
         counts = Counts.from_cells(self.cells)
-        at_end = self.spent + 2 * self._batch_size > self.setting.budget
+        at_end = self.spent + 2 * self._batch_size > self.budget
         if at_end or self.spent >= min(_WORTH_A_FIT * self.fitted, self.enough or math.inf):
             self._fit()
         fit = self.threshold
@@ -203,7 +208,7 @@ class ThresholdSearch:
 
     def _precise(self, fit: Threshold, below: int) -> bool:
         """Whether the interval is as short as was asked for, and evidence lies on both sides."""
-        return bool(below) and not fit.censored and fit.half_width <= self.setting.precision
+        return bool(below) and not fit.censored and fit.half_width <= self.search.precision
 
     def _and_more(self, share: float, fit: Threshold) -> int:
         """The trials so far, and this share again of those near N₅₀."""
@@ -229,12 +234,12 @@ class ThresholdSearch:
 
     @property
     def _batch_size(self) -> int:
-        return min(self.setting.batch_size, self.setting.trials)
+        return self.search.batch
 
     def _left(self, num_transitions: int) -> int:
         """Trials that a size may still take."""
         _, trials = self.cells.get(num_transitions, (0, 0))
-        return self.setting.trials - trials
+        return self.search.trials - trials
 
     def _free(self, num_transitions: int) -> bool:
         """Whether a size may take more trials."""

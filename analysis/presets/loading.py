@@ -3,11 +3,11 @@
 A preset says what it compares and what theory predicts:
 
     title = "K relabelled goals a transition"
-    x = "relabels"                                # the axis: any field of a setting
+    x = "relabels"                                # the axis: any field of a task, its measure or search
 
     [common]                                      # fields that all curves share
     dim = 6
-    method = "minimiser"
+    method = "global-solver"
 
     [[curves]]
     label = "DDPG"
@@ -35,18 +35,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from analysis.experiments.experiment import (
-    EXPECTATIONS,
-    MEASURES,
-    Curve,
-    Expectation,
-    Experiment,
-    Point,
-    require_distinct,
-)
+from analysis.errors import ConfigError, expected_one_of, require_distinct, require_one_of
+from analysis.experiments.experiment import EXPECTATIONS, Curve, Expectation, Experiment, Point
 from analysis.experiments.formula import Formula
+from analysis.experiments.measure import Measure
 from analysis.figures import check_text
-from analysis.tasks.setting import ConfigError, Setting, expected_one_of
+from analysis.measures import MEASURES
+from analysis.presets.comparison import ALL_FIELDS, make_search, split_fields
+from analysis.tasks import make_task
 
 __all__ = ["OVERRIDES", "PRESETS", "load_preset", "make_experiment", "preset_text", "preset_title", "require_overrides"]
 
@@ -65,16 +61,13 @@ PRESETS = (
 """The presets that come with the package, one file each in ``analysis/presets/``."""
 
 OVERRIDES = ("trials", "precision", "batch_size", "seed", "epsilon", "device", "restarts", "max_steps")
-"""Fields of a setting that may be changed without changing what a preset predicts."""
-
-LARGEST_SIZE = 1_000_000
-"""Transitions at which an error may be measured; more are mistakes in typing."""
+"""Fields that may be changed without changing what a preset predicts."""
 
 _FIELD = re.compile(r"\{(\w+)\}")
 
-_SETTING_FIELDS = {f.name for f in fields(Setting)} - {"construction_source"}  # a preset runs nobody's file
+_FIELDS = ALL_FIELDS.keys() - {"construction_source"}  # a preset runs nobody's file
 _TOP = {"title", "about", "x", "measure", "sizes", "common", "curves", "full"}
-_POINT = {"x", "predicted"} | _SETTING_FIELDS
+_POINT = {"x", "predicted"} | _FIELDS
 _CURVE = {
     "points",
     "label",
@@ -85,7 +78,7 @@ _CURVE = {
     "not_below_from",
     "not_above",
     "full",
-} | _SETTING_FIELDS
+} | _FIELDS
 
 
 def preset_text(name: str) -> str:
@@ -110,7 +103,7 @@ def load_preset(source: str | Path, *, full: bool = False, overrides: Mapping[st
     Args:
         source: the name of one that comes with the package, or the path of a user's own file.
         full: the paper's size instead of the quick one.
-        overrides: fields of :class:`Setting` that replace the preset's own: of ``OVERRIDES``.
+        overrides: fields that replace the preset's own: of ``OVERRIDES``.
 
     Raises:
         ConfigError: one line about what is wrong with the file, or an override that would change what it predicts.
@@ -164,23 +157,26 @@ def make_experiment(
     """
     _known("preset", table, _TOP)
     x = _text(table, "x", "dim")
-    if x not in _SETTING_FIELDS:
-        raise ConfigError("x", x, f"expected a field of a setting: {', '.join(sorted(_SETTING_FIELDS))}")
-    measure = _text(table, "measure", "threshold")
-    if measure not in MEASURES:
-        raise ConfigError("measure", measure, f"expected one of: {', '.join(MEASURES)}")
-    sizes = [Formula(text, "sizes") for text in _texts(table, "sizes")]
-    if (measure == "error") != bool(sizes):
-        raise ConfigError(
-            "sizes", table.get("sizes"), 'measure = "error" needs formulas of N, measure "threshold" none'
-        )
-    common = _table(table, "common", _SETTING_FIELDS)
+    if x not in _FIELDS:
+        raise ConfigError("x", x, f"expected a field of a setting: {', '.join(sorted(_FIELDS))}")
+    name_of_measure = _text(table, "measure", "threshold")
+    require_one_of("measure", name_of_measure, MEASURES)
+    kind = MEASURES[name_of_measure]
+    # What a measure has besides the search, and no field: the sizes of errors.
+    own = {f.name for f in fields(kind)} - {"search"} - _FIELDS
+    extra = {key: tuple(_texts(table, key)) for key in own}
+    for key in ("sizes",):
+        if key in table and key not in own:
+            raise ConfigError(key, table[key], f'measure = "{name_of_measure}" has none')
+    common = _table(table, "common", _FIELDS)
     if full:
-        common = {**common, **_table(table, "full", _SETTING_FIELDS)}
+        common = {**common, **_table(table, "full", _FIELDS)}
     entries = table.get("curves")
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
         raise ConfigError("curves", entries, "expected at least one table [[curves]]")
-    curves = [curve for entry in entries for curve in _expand(entry, common, x, sizes, full, dict(overrides or {}))]
+    curves = [
+        curve for entry in entries for curve in _expand(entry, common, x, (kind, extra), full, dict(overrides or {}))
+    ]
     require_distinct("label", [curve.label for curve in curves])
     for curve in curves:
         _check_drawable("label", curve.label)
@@ -191,7 +187,6 @@ def make_experiment(
         title=_text(table, "title", name),
         x=x,
         curves=tuple(curves),
-        measure=measure,
         about=_text(table, "about", ""),
     )
 
@@ -208,15 +203,15 @@ def _expand(
     entry: Mapping[str, Any],
     common: Mapping[str, Any],
     x: str,
-    sizes: list[Formula],
+    measured: tuple[type[Measure], Mapping[str, Any]],
     full: bool,
     overrides: Mapping[str, Any],
 ) -> Iterator[Curve]:
     """The curves of one table: one for each combination of the values of its lists, the axis apart."""
     _known("curves", entry, _CURVE)
-    chosen = {**common, **{name: value for name, value in entry.items() if name in _SETTING_FIELDS}}
+    chosen = {**common, **{name: value for name, value in entry.items() if name in _FIELDS}}
     if full:
-        chosen |= _table(entry, "full", _SETTING_FIELDS)
+        chosen |= _table(entry, "full", _FIELDS)
     chosen |= overrides
     spelled = entry.get("points")
     if spelled is None:
@@ -229,11 +224,11 @@ def _expand(
     formula = Formula(_text(entry, "predicted", "")) if "predicted" in entry else None
     for values in product(*lists.values()):
         own = {**single, **dict(zip(lists, values, strict=True))}
-        points = tuple(_point({**own, **place}, formula, sizes) for place in places)
+        points = tuple(_point({**own, **place}, formula, measured) for place in places)
         yield Curve(
             label=_label(entry, own),
             points=points,
-            formula=formula,
+            prediction=formula,
             prediction_label=_text(entry, "prediction_label", "") or None,
             expectation=_expectation(entry, points),
         )
@@ -263,23 +258,22 @@ def _label(entry: Mapping[str, Any], own: Mapping[str, Any]) -> str:
     return label
 
 
-def _point(place: Mapping[str, Any], formula: Formula | None, sizes: list[Formula]) -> Point:
-    own = {name: value for name, value in place.items() if name in _SETTING_FIELDS}
-    setting = Setting(**own)
-    formula = Formula(_text(place, "predicted", "")) if "predicted" in place else formula
-    return Point(
-        x=place["x"],
-        setting=setting,
-        predicted=None if formula is None else formula(setting),
-        sizes=tuple(sorted({_size(size, setting) for size in sizes})),
+def _point(
+    place: Mapping[str, Any], formula: Formula | None, measured: tuple[type[Measure], Mapping[str, Any]]
+) -> Point:
+    flat = {name: value for name, value in place.items() if name in _FIELDS}
+    of_task, of_measure = split_fields(flat)
+    kind, extra = measured
+    own = {f.name for f in fields(kind)}
+    measure = kind(
+        search=make_search(of_measure),
+        **{name: value for name, value in of_measure.items() if name in own},
+        **extra,
     )
-
-
-def _size(formula: Formula, setting: Setting) -> int:
-    value = formula(setting)
-    if not 1 <= value <= LARGEST_SIZE:
-        raise ConfigError("sizes", formula.text, f"expected a number of transitions from 1 to {LARGEST_SIZE}")
-    return round(value)
+    task = make_task(of_task)
+    measure.plan(task)  # sizes that cannot be used are known before hours of trials
+    formula = Formula(_text(place, "predicted", "")) if "predicted" in place else formula
+    return Point(place["x"], task, measure, None if formula is None else formula(task))
 
 
 def _expectation(entry: Mapping[str, Any], points: Sequence[Point]) -> Expectation:
@@ -289,8 +283,9 @@ def _expectation(entry: Mapping[str, Any], points: Sequence[Point]) -> Expectati
     counts = [point.predicted for point in points]
     if kind != "none" and None in counts:
         raise ConfigError("expect", kind, "a curve without predicted has nothing to compare with; use none")
-    if kind not in ("none", "within") and any(point.sizes for point in points):
-        raise ConfigError("expect", kind, 'with measure = "error" use within or none')
+    measure = points[0].measure
+    if kind not in measure.expectations:
+        raise ConfigError("expect", kind, f'with measure = "{measure.name}" use: {", ".join(measure.expectations)}')
     if kind == "equal" and any(count is not None and count != round(count) for count in counts):
         raise ConfigError("expect", kind, f"the predictions have to be integers, and they are {counts}")
     tolerance = entry.get("tolerance", Expectation.tolerance)

@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
+from analysis.errors import ConfigError
+from analysis.experiments.estimate import CurveResults, PointResult
+from analysis.experiments.formatting import axis_label, axis_letter, csv_text
 from analysis.figures import (
     Figure,
     Mark,
@@ -27,22 +30,17 @@ from analysis.figures import (
 )
 from analysis.reports.landscape import landscape_kind
 from analysis.reports.results_figure import (
-    axis_label,
     caption,
     closing_sentences,
     marks_csv,
     places_of,
     results_figure,
     theory_lines,
-    unit_of,
 )
-from analysis.reports.tables import csv_text
-from analysis.results.experiment_results import CurveResults, ExperimentResults
-from analysis.results.verdict import PointResult
+from analysis.results.experiment_results import ExperimentResults
 from analysis.statistics.counts import FloatArray
 from analysis.statistics.psychometric import success_probability
 from analysis.statistics.threshold import Threshold
-from analysis.tasks.setting import ConfigError
 
 __all__ = ["FIGURES", "FigureKind"]
 
@@ -82,19 +80,20 @@ _FITTED = 200
 
 
 def _measured(results: ExperimentResults) -> str:
-    return "" if results.experiment.measure == "threshold" else "this run measured errors, not successes"
+    counted = any(row.estimate.counts is not None for curve in results.curves for row in curve.points)
+    return "" if counted else f"this run measured {results.experiment.measure.noun}s, not successes"
 
 
 def _scaled_to(row: PointResult) -> float | None:
     """N₅₀, where there is a fitted one."""
-    threshold = row.threshold
+    threshold = row.estimate.fit
     return None if threshold is None or threshold.censored or threshold.slope is None else threshold.n50
 
 
 def _name(results: ExperimentResults, row: PointResult) -> str:
     x = row.point.x
-    letter = {"dim": "d", "relabels": "K", "steps_per_goal": "T", "goal_dim": "k"}.get(results.experiment.x, "")
-    return f"${letter} = {x}$" if letter else str(x)
+    letter = axis_letter(results.experiment.x)
+    return f"${letter} = {x}$" if len(letter) == 1 else str(x)
 
 
 def _interval(successes: int, trials: int) -> tuple[float, float]:
@@ -114,7 +113,7 @@ def _fitted(threshold: Threshold, num_transitions: FloatArray) -> list[float]:
 def _success_curves(results: ExperimentResults, curve: CurveResults, collapsed: bool) -> list[SuccessCurve]:
     found = []
     for place, row in enumerate(curve.points):
-        counts, threshold = row.counts, row.threshold
+        counts, threshold = row.estimate.counts, row.estimate.fit
         unit = _scaled_to(row) if collapsed else 1.0
         if counts is None or threshold is None or unit is None:
             continue
@@ -137,7 +136,8 @@ def _success_curves(results: ExperimentResults, curve: CurveResults, collapsed: 
 
 
 def _draw_success(results: ExperimentResults, collapsed: bool) -> Figure:
-    label = f"{unit_of(results.experiment)} over $N_{{50}}$" if collapsed else f"{unit_of(results.experiment)} $N$"
+    unit = results.experiment.measure.unit(results.experiment)
+    label = f"{unit} over $N_{{50}}$" if collapsed else f"{unit} $N$"
     panels = [(curve.curve.heading, _success_curves(results, curve, collapsed)) for curve in results.curves]
     return success_figure(panels, x_label=label)
 
@@ -152,7 +152,7 @@ def _success_csv(results: ExperimentResults) -> str:
 def _cells(results: ExperimentResults) -> Iterable[dict[str, Any]]:
     for curve in results.curves:
         for row in curve.points:
-            counts, n50 = row.counts, _scaled_to(row)
+            counts, n50 = row.estimate.counts, _scaled_to(row)
             if counts is None:
                 continue
             for n, successes, trials in zip(counts.num_transitions, counts.successes, counts.trials, strict=True):
@@ -203,13 +203,13 @@ def _draw_phase(results: ExperimentResults) -> Figure:
     places = places_of(experiment)
     lines = theory_lines(experiment, places)
     panels = []
-    rows = [row for curve in results.curves for row in curve.points if row.counts is not None]
-    largest = max(row.counts.num_transitions[-1] for row in rows if row.counts is not None)
+    counted = [row.estimate.counts for curve in results.curves for row in curve.points]
+    largest = max(counts.num_transitions[-1] for counts in counted if counts is not None)
     edges = np.geomspace(0.8, 1.2 * largest, _SHADES + 1)
     for curve in results.curves:
         columns = []
         for row in curve.points:
-            counts, threshold = row.counts, row.threshold
+            counts, threshold = row.estimate.counts, row.estimate.fit
             if counts is None or threshold is None:
                 continue
             fit = _fitted(threshold, np.sqrt(edges[1:] * edges[:-1]))
@@ -217,7 +217,7 @@ def _draw_phase(results: ExperimentResults) -> Figure:
             columns.append(PhaseColumn(places[row.point.x], counts.num_transitions, list(counts.fractions), *shades))
         own = [line for line in lines if line.series == curve.curve.label]
         panels.append((curve.curve.heading, columns, own))
-    return phase_figure(panels, x_label=axis_label(experiment), y_label=f"{unit_of(experiment)} $N$")
+    return phase_figure(panels, x_label=axis_label(experiment.x), y_label=f"{experiment.measure.unit(experiment)} $N$")
 
 
 def _phase_caption(results: ExperimentResults) -> str:
@@ -247,7 +247,7 @@ def _ratio_series(results: ExperimentResults) -> list[Series]:
     for number, curve in enumerate(results.curves):
         marks = []
         for row in curve.points:
-            threshold, predicted = row.threshold, row.point.predicted
+            threshold, predicted = row.estimate.fit, row.point.predicted
             if threshold is None or predicted is None or threshold.censored == "undetermined":
                 continue
             low, high = (None if end is None else end / predicted for end in (threshold.n50_low, threshold.n50_high))
@@ -260,8 +260,8 @@ def _ratio_series(results: ExperimentResults) -> list[Series]:
 def _trends(results: ExperimentResults) -> list[Trend]:
     found = []
     for curve in results.curves:
-        approach = curve.approach
-        if approach is not None and results.experiment.x == "dim":
+        approach = None if curve.growth is None else curve.growth.ratio_limit
+        if approach is not None:
             dims = np.geomspace(approach.dims[0], approach.dims[-1], 50).tolist()
             found.append(Trend(curve.curve.label, dims, [approach.ratio(dim) for dim in dims]))
     return found
@@ -272,7 +272,7 @@ def _draw_ratio(results: ExperimentResults) -> Figure:
         draw_ratios,
         _ratio_series(results),
         _trends(results),
-        x_label=axis_label(results.experiment),
+        x_label=axis_label(results.experiment.x),
         y_label="$N_{50}$ over theory",
     )
 
@@ -303,10 +303,10 @@ def _ratio_caption(results: ExperimentResults) -> str:
         "N50, the number of transitions at which the fitted success probability is 1/2, over the number that theory"
         " predicts, with 95 % profile-likelihood intervals; triangles: bounds."
     )
-    fits = [curve for curve in results.curves if curve.approach is not None]
-    for curve in fits:
-        approach = curve.approach
-        assert approach is not None
+    for curve in results.curves:
+        approach = None if curve.growth is None else curve.growth.ratio_limit
+        if approach is None:
+            continue
         high = "∞" if approach.limit_high is None else f"{approach.limit_high:.2f}"
         text += (
             f" Dashed: {curve.curve.label}, fitted from d = {approach.dims[0]} on, {approach.limit:.2f} +"
@@ -327,7 +327,8 @@ def _along(axis: str) -> Callable[[ExperimentResults], str]:
 
 
 def _noise_only(results: ExperimentResults) -> str:
-    if results.experiment.measure == "error" or results.experiment.x == "noise":
+    experiment = results.experiment
+    if experiment.x == "noise" or any(row.estimate.by_size for curve in results.curves for row in curve.points):
         return ""
     return "it is for runs that measure errors, or along noise, and this one is neither"
 

@@ -11,14 +11,15 @@ from typing import Any
 
 import jinja2
 
+from analysis.errors import ConfigError
+from analysis.experiments.estimate import CurveResults
 from analysis.figures import paper_style, svg_element
+from analysis.files import to_json
 from analysis.reports.figure_kinds import FIGURES
 from analysis.reports.ledger_tables import claim_rows, summary_line
-from analysis.reports.report import growth_lines
+from analysis.reports.report import curve_notes
 from analysis.reports.tables import table_cells
-from analysis.results.experiment_results import CurveResults, ExperimentResults
-from analysis.storage.run_directory import to_json
-from analysis.tasks.setting import ConfigError
+from analysis.results.experiment_results import ExperimentResults
 from proofs_check.claim import ClaimResult
 
 __all__ = ["html_report"]
@@ -50,7 +51,7 @@ def html_report(
         sections=[{"title": title, "rows": rows} for title, rows in claim_rows(claims)],
         ledger_summary=summary_line(claims) if claims else "",
         commands=_commands(sessions),
-        configuration=to_json({**experiment.described(), **experiment.resolved()}),
+        configuration=to_json(experiment.described()),
         configuration_hash=experiment.hash(),
         sessions=to_json(list(sessions)),
     )
@@ -81,7 +82,7 @@ def _titles(results: ExperimentResults) -> dict[str, list[str]]:
     """What marks say when the pointer is over them: by the group's id in the SVG, in the order of the marks."""
     found: dict[str, list[str]] = {}
     for number, curve in enumerate(results.curves):
-        exact = [row for row in curve.points if row.threshold is None or not row.threshold.censored]
+        exact = [row for row in curve.points if not row.estimate.censored]
         columns, rows = table_cells(curve, results.experiment.x)
         told = {cells[0]: cells for cells in rows}  # of several errors at one point the last is drawn
         texts = [
@@ -94,11 +95,12 @@ def _titles(results: ExperimentResults) -> dict[str, list[str]]:
             text for row, text in zip(exact, texts, strict=True) if row.point.predicted is not None
         ]
         for place, row in enumerate(curve.points):
-            if row.counts is None:
+            counts = row.estimate.counts
+            if counts is None:
                 continue
             found[f"cells-{number}-{place}"] = [
                 f"{curve.curve.label}, {results.experiment.x} {row.point.x}, N = {n}: {s} of {t} trials succeed"
-                for n, s, t in zip(row.counts.num_transitions, row.counts.successes, row.counts.trials, strict=True)
+                for n, s, t in zip(counts.num_transitions, counts.successes, counts.trials, strict=True)
             ]
     return found
 
@@ -141,7 +143,7 @@ def _closing(svg: str, start: int) -> int:
 
 def _table(curve: CurveResults, x: str) -> dict[str, Any]:
     columns, rows = table_cells(curve, x)
-    return {"title": curve.curve.heading, "notes": growth_lines(curve), "columns": columns, "rows": rows}
+    return {"title": curve.curve.heading, "notes": curve_notes(curve), "columns": columns, "rows": rows}
 
 
 def _commands(sessions: Sequence[dict[str, Any]]) -> str:

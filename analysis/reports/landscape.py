@@ -16,11 +16,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from analysis.experiments.estimate import CurveResults
+from analysis.experiments.formatting import csv_text
 from analysis.figures import Figure, Landscape, landscape_figure
+from analysis.measures import ThresholdMeasure
 from analysis.reports.results_figure import closing_sentences
-from analysis.reports.tables import csv_text
-from analysis.results.experiment_results import CurveResults, ExperimentResults
-from analysis.tasks.setting import Setting
+from analysis.results.experiment_results import ExperimentResults
+from analysis.tasks import ParametricTask
+from analysis.tasks.solvers import Descent
 from toyenvs.learners.objective import make_objective
 from toyenvs.replay.protocol import collect_buffers
 
@@ -40,8 +43,6 @@ _QUANTILES = (0.1, 0.5, 0.9)
 
 def refuse_landscape(results: ExperimentResults) -> str:
     """Why a run has no landscape; "" if it has one."""
-    if results.experiment.measure != "threshold":
-        return "this run measured errors, not successes"
     if not _chosen(results):
         return (
             f"it needs a point with a fitted N50, by descent on an orthogonal class at d <= {LARGEST_DIM}, of a"
@@ -50,50 +51,51 @@ def refuse_landscape(results: ExperimentResults) -> str:
     return ""
 
 
-def _chosen(results: ExperimentResults) -> list[tuple[CurveResults, Setting, float]]:
+def _chosen(results: ExperimentResults) -> list[tuple[CurveResults, ParametricTask, float]]:
     """The point of each curve that is drawn."""
     found = []
     for curve in results.curves:
         able = [
-            row
+            (task, fit.n50 if row.estimate.integer is None else float(row.estimate.integer))
             for row in curve.points
-            if row.threshold is not None
-            and not row.threshold.censored
-            and row.point.setting.dim <= LARGEST_DIM
-            and row.point.setting.is_known  # a construction of one's own is not run because a run names it
-            and row.point.setting.method == "descent"
-            and row.point.setting.make_group().orthogonal
+            if isinstance(task := row.point.task, ParametricTask)
+            and (fit := row.estimate.fit) is not None
+            and not fit.censored
+            and task.dim <= LARGEST_DIM
+            and task.problem.is_known  # a user-defined construction is not run because a run names it
+            and isinstance(task.solver, Descent)
+            and task.problem.make_group().orthogonal
         ]
         if able:
-            row = max(able, key=lambda row: row.point.setting.dim)
-            assert row.threshold is not None
-            settled = row.threshold.smallest_n if row.threshold.settled else None
-            found.append((curve, row.point.setting, row.threshold.n50 if settled is None else float(settled)))
+            found.append((curve, *max(able, key=lambda one: one[0].dim)))
     return found
 
 
 @lru_cache(maxsize=32)
-def landscape(setting: Setting, num_transitions: int) -> Landscape:
+def landscape(task: ParametricTask, num_transitions: int, epsilon: float) -> Landscape:
     """Loss along geodesics from U and final losses of descents, on one buffer.
 
     Both are divided by the mean loss at random parameters.
 
     Args:
-        setting: of a descent on an orthogonal class; its seed decides everything.
+        task: a descent on an orthogonal class; its seed decides everything.
         num_transitions: N ≥ 1.
+        epsilon: regret of a policy that counts as a success.
     """
-    group, construction, learner = setting.make_group(), setting.make_construction(), setting.make_learner()
+    assert isinstance(task.solver, Descent), "only descents are chosen"
+    group, construction = task.problem.make_group(), task.problem.make_construction()
+    learner = replace(task.trained, settings=task.solver.settings)
 
     def sequence(*stream: int) -> np.random.SeedSequence:
-        return np.random.SeedSequence(setting.seed, spawn_key=(setting.dim, 2**32 - 2, num_transitions, *stream))
+        return np.random.SeedSequence(task.seed, spawn_key=(task.dim, 2**32 - 2, num_transitions, *stream))
 
     def members(stream: int, count: int) -> torch.Tensor:
         rng = np.random.default_rng(sequence(stream))
-        return torch.from_numpy(np.stack([group.sample(setting.dim, rng) for _ in range(count)]))
+        return torch.from_numpy(np.stack([group.sample(task.dim, rng) for _ in range(count)]))
 
     true_param = members(0, 1)
     transitions = collect_buffers(
-        construction, true_param, [sequence(1)], num_transitions * setting.unit, setting.make_protocol()
+        construction, true_param, [sequence(1)], task.num_transitions(num_transitions), task.data
     )
 
     def losses(params: torch.Tensor) -> NDArray[np.float64]:
@@ -111,9 +113,7 @@ def landscape(setting: Setting, num_transitions: int) -> Landscape:
     starts = members(2, _STARTS)
     typical = float(np.mean(losses(starts)))
 
-    ambient = torch.from_numpy(
-        np.random.default_rng(sequence(3)).standard_normal((_GEODESICS, setting.dim, setting.dim))
-    )
+    ambient = torch.from_numpy(np.random.default_rng(sequence(3)).standard_normal((_GEODESICS, task.dim, task.dim)))
     at = true_param.expand_as(ambient)
     # Left-trivialised tangent vectors: U exp(tΩ) turns no plane by more than t.
     omega = group.tangent(at, ambient)
@@ -130,16 +130,21 @@ def landscape(setting: Setting, num_transitions: int) -> Landscape:
         angles,
         np.quantile(along / typical, _QUANTILES, axis=1),
         np.asarray(result.loss)[order] / typical,
-        np.asarray(regret <= setting.epsilon)[order],
+        np.asarray(regret <= epsilon)[order],
     )
+
+
+def _epsilon(curve: CurveResults) -> float:
+    epsilon = curve.points[0].point.measure.described.get("epsilon")
+    return float(epsilon) if epsilon is not None else ThresholdMeasure.epsilon
 
 
 def _panels(results: ExperimentResults) -> list[tuple[str, list[Landscape]]]:
     panels = []
-    for curve, setting, n50 in _chosen(results):
-        plain = replace(setting, device="cpu")
+    for curve, task, n50 in _chosen(results):
+        plain, epsilon = replace(task, device="cpu"), _epsilon(curve)
         sizes = list(dict.fromkeys(max(1, round(share * n50)) for share in _SHARES))
-        panels.append((f"{curve.curve.label}, $d = {setting.dim}$", [landscape(plain, size) for size in sizes]))
+        panels.append((f"{curve.curve.label}, $d = {task.dim}$", [landscape(plain, size, epsilon) for size in sizes]))
     return panels
 
 
@@ -165,7 +170,7 @@ def _caption(results: ExperimentResults) -> str:
         f"Above: the loss of one buffer along {_GEODESICS} random geodesics U exp(tΩ) from the truth, with Ω of"
         f" operator norm 1: medians, and 10 to 90 % shaded. Below: where descents from {_STARTS} random starts end,"
         " sorted by loss; filled where the policy is a success. Losses are over their mean at random parameters; N is"
-        " half of the threshold, the threshold (the settled integer, or N50 rounded) and twice the threshold. "
+        " half of the threshold, the threshold (the resolved integer, or N50 rounded) and twice the threshold. "
         + closing_sentences(results.experiment)
     )
 

@@ -7,11 +7,11 @@ import subprocess
 from pathlib import Path
 
 from analysis.figures import paper_style, save_figure
+from analysis.files import write_atomically
 from analysis.reports.latex import as_latex, caption_in_latex
 from analysis.reports.results_figure import caption, provenance, results_figure
 from analysis.reports.tables import latex_table
 from analysis.results.experiment_results import ExperimentResults
-from analysis.storage.run_directory import write_atomically
 
 __all__ = ["compile_bundle", "write_bundle"]
 

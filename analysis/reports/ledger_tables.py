@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from analysis.files import to_json
 from analysis.reports.latex import as_latex
-from analysis.storage.run_directory import to_json
 from proofs_check import ledger
 from proofs_check.claim import CheckSettings, ClaimResult, Strength, Verdict
 from proofs_check.proving.derivation import BY_HAND, CHECKED

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from analysis.experiments.estimate import CurveResults
 from analysis.experiments.experiment import Experiment
+from analysis.experiments.measure import UNFINISHED
 from analysis.figures import paper_style, save_figure
+from analysis.files import to_json, write_atomically
 from analysis.reports.results_figure import provenance, results_figure
-from analysis.reports.tables import (
-    errors_csv,
-    latex_table,
-    law_record,
-    markdown_table,
-    scaling_csv,
-    terminal_table,
-    threshold_record,
-    thresholds_csv,
-)
-from analysis.results.experiment_results import CurveResults, ExperimentResults
-from analysis.results.verdict import PointResult
-from analysis.storage.run_directory import RunDirectory, to_json, write_atomically
+from analysis.reports.tables import csv_files, latex_table, markdown_table, terminal_table
+from analysis.results.experiment_results import ExperimentResults
+from analysis.storage.run_directory import RunDirectory
 
-__all__ = ["growth_lines", "print_report", "summary", "write_results"]
+__all__ = ["curve_notes", "print_report", "summary", "write_results"]
 
 
 def summary(results: ExperimentResults) -> dict[str, Any]:
@@ -42,73 +34,31 @@ def summary(results: ExperimentResults) -> dict[str, Any]:
 
 
 def _experiment_summary(experiment: Experiment) -> dict[str, Any]:
-    """As described, without the numbers of settings, which count those of ``config.json``."""
+    """As described, without the questions, which stand in ``config.json``."""
     described = experiment.described()
+    del described["questions"]
     for curve in described["curves"]:
         for point in curve["points"]:
-            del point["setting"]
-    return described
+            del point["question"]
+    return {**described, "measure": experiment.measure.name}
 
 
 def _curve_summary(results: CurveResults) -> dict[str, Any]:
-    curve, scaling, joint = results.curve, results.scaling, results.joint
-    power = None if scaling is None else scaling.exponent
-    outcomes: dict[str, int] = {}
-    for tally in results.outcomes:
-        outcomes[tally.outcome] = outcomes.get(tally.outcome, 0) + tally.trials
-    wrong = results.wrong_component
-    verdict, approach = results.verdict, results.approach
     return {
-        "learner": curve.learner,
-        "optimiser": curve.optimiser,
-        "thresholds": [threshold_record(curve, row) for row in results.points if row.threshold is not None],
-        "errors": [_errors_summary(row) for row in results.points if row.errors],
-        "exponent": None if power is None else {"value": power.value, "low": power.low, "high": power.high},
-        "joint_model": None
-        if joint is None
-        else {
-            "exponent": joint.exponent,
-            "low": joint.exponent_low,
-            "high": joint.exponent_high,
-            "lack_of_fit": joint.lack_of_fit,
-        },
-        "approach": None if approach is None else {**asdict(approach), "dims": list(approach.dims)},
-        "laws": [] if scaling is None else [law_record(curve, fit) for fit in scaling.laws],
-        "best_law": None if scaling is None else scaling.best,
-        "exact_laws": list(results.exact_laws),
-        "order_weights": {}
-        if scaling is None
-        else {str(order): weight for order, weight in scaling.order_weights.items()},
-        "no_fit_because": "" if scaling is None else scaling.reason,
-        "outcomes": outcomes,
-        "wrong_component": None if wrong is None else {"wrong": wrong[0], "successes": wrong[1]},
-        "verdict": verdict.sentence,
-        "verdict_status": verdict.status,
+        "learner": results.curve.learner,
+        "optimiser": results.curve.optimiser,
+        **results.points[0].point.measure.summary(results),
+        "outcomes": results.outcomes,
+        "verdict": results.verdict.sentence,
+        "verdict_status": results.verdict.status,
     }
-
-
-def _errors_summary(row: PointResult) -> dict[str, Any]:
-    return {
-        "x": row.point.x,
-        "predicted": row.point.predicted,
-        "by_num_transitions": {
-            str(error.num_transitions): {"mean": error.mean, "low": error.low, "high": error.high}
-            for error in row.errors
-        },
-    }
-
-
-_REJECTED = 0.01
-"""p-value of a test of fit below which the model is not to be quoted."""
 
 
 def write_results(results: ExperimentResults, directory: RunDirectory) -> list[Path]:
     """Write tables, summary and figure to the run directory; returns the paths."""
     experiment = results.experiment
-    errors = experiment.measure == "error"
     texts = {
-        **({"errors.csv": errors_csv(results)} if errors else {"thresholds.csv": thresholds_csv(results)}),
-        **({"scaling.csv": scaling_csv(results)} if experiment.x == "dim" and not errors else {}),
+        **csv_files(results),
         "table.tex": latex_table(results),
         "table.md": markdown_table(results),
         "summary.json": to_json(summary(results)),
@@ -124,25 +74,15 @@ def write_results(results: ExperimentResults, directory: RunDirectory) -> list[P
 
 
 def print_report(results: ExperimentResults, written: Sequence[Path], console: Console) -> None:
-    """Tables, exponents, verdict, files."""
+    """Tables, growth, verdict, files."""
     experiment = results.experiment
-    epsilon = experiment.common("epsilon")
     console.print(f"\n{experiment.title}", highlight=False)
-    if experiment.measure == "threshold" and epsilon is not None:
-        console.print(f"success: regret ≤ {epsilon:g} at every goal", highlight=False)
+    if success := experiment.measure.success:
+        console.print(f"success: {success}", highlight=False)
     for curve in results.curves:
         console.print(terminal_table(curve, experiment.x), highlight=False)
-        for line in growth_lines(curve):
+        for line in curve_notes(curve):
             console.print(line, highlight=False)
-        _print_lack_of_fit(curve, console)
-        wrong = curve.wrong_component
-        if wrong is not None and wrong[1]:
-            console.print(
-                f"  of {wrong[1]} successful trials, {wrong[0]} ({wrong[0] / wrong[1]:.0%}) had their first start in"
-                " the component that U is not in: with a single start they would have failed",
-                highlight=False,
-            )
-        _print_unfinished(curve, console)
     if experiment.common("construction_source") is not None and experiment.about:
         console.print(f"\n{experiment.about}", highlight=False)
     console.print("\nVerdict:", style="bold", end=" ")
@@ -151,65 +91,12 @@ def print_report(results: ExperimentResults, written: Sequence[Path], console: C
         console.print(f"  {path}", highlight=False, soft_wrap=True)
 
 
-def growth_lines(results: CurveResults) -> list[str]:
-    """What is fitted to a curve's growth, in sentences; none off the axis of dimensions."""
-    label, scaling, joint = results.curve.label, results.scaling, results.joint
-    if scaling is None:
-        return []
-    if scaling.exponent is None:
-        # Where an order is expected the verdict says why.
-        return [] if results.curve.expectation.kind == "order" else [f"{label}: no law fitted: {scaling.reason}"]
-    power = scaling.exponent
-    low, high = ("…" if end is None else f"{end:.2f}" for end in (power.low, power.high))
-    weights = ", ".join(
-        f"{fit.law.name} {fit.weight:.3f}" if fit.weight >= 0.001 else f"{fit.law.name} <0.001" for fit in scaling.laws
-    )
-    best = scaling.best_fit
-    own = "" if best is None else f" (the law {best.law.name} itself has slope {best.local_exponent:.2f} on these d)"
-    lines = [f"{label}: exponent {power.value:.2f} [{low}, {high}]{own}; AIC weights: {weights}"]
-    if joint is not None:
-        low, high = ("…" if end is None else f"{end:.2f}" for end in (joint.exponent_low, joint.exponent_high))
-        fit = "" if joint.lack_of_fit is None else f"; lack of fit: p = {joint.lack_of_fit:.3f}"
-        if joint.lack_of_fit is not None and joint.lack_of_fit < _REJECTED:
-            fit += ", so that the counts reject this model and its interval means little"
-        lines.append(f"  one model of all counts: exponent {joint.exponent:.2f} [{low}, {high}]{fit}")
-    if len(results.settled) > 1:
-        exact = (
-            f"exactly {', '.join(results.exact_laws)}" if results.exact_laws else "none of these laws, with constant 1"
-        )
-        lines.append(f"  settled smallest N (d = {', '.join(map(str, results.settled))}): {exact}")
-    approach = results.approach
-    if approach is not None:
-        high = "…" if approach.limit_high is None else f"{approach.limit_high:.2f}"
-        lines.append(
-            f"  N50 over the prediction ≈ {approach.limit:.2f} + {approach.coefficient:.2f}·d^-{approach.power:.2f}:"
-            f" limit in [{approach.limit_low:.2f}, {high}], p = {approach.limit_one:.2f} for 1,"
-            f" from d = {', '.join(map(str, approach.dims))}"
-            + (" (the power is at the end of its range)" if approach.power_bounded else "")
-        )
-    return lines
-
-
-def _print_lack_of_fit(results: CurveResults, console: Console) -> None:
-    """Name the points whose success curve is not the one that was fitted; one in a hundred is named by chance."""
-    poor = [
-        f"{row.point.x} (p = {row.threshold.lack_of_fit:.3f})"
-        for row in results.points
-        if row.threshold is not None and row.threshold.lack_of_fit is not None and row.threshold.lack_of_fit < 0.01
-    ]
-    if poor:
-        console.print(f"  the fitted success curve does not fit the counts at {', '.join(poor)}", highlight=False)
-
-
-def _print_unfinished(results: CurveResults, console: Console) -> None:
-    """Say how many trials did not stop by their own rule, or could not choose, and what became of them."""
-    errors = any(row.errors for row in results.points)
-    fates = {"diverged": "left out of the mean"} if errors else {}
-    fate = "in the mean with the parameter that they reached" if errors else "counted as failures"
-    counts: dict[str, int] = {}
-    for tally in results.outcomes:
-        if tally.outcome in ("diverged", "not_converged", "ambiguous"):
-            counts[tally.outcome] = counts.get(tally.outcome, 0) + tally.trials
-    for outcome, trials in counts.items():
-        number = "1 trial" if trials == 1 else f"{trials} trials"
-        console.print(f"  {number} {outcome.replace('_', ' ')}, {fates.get(outcome, fate)}", highlight=False)
+def curve_notes(results: CurveResults) -> list[str]:
+    """What is said under a curve's table: the measure's notes, and trials that did not end by their own rule."""
+    measure = results.points[0].point.measure
+    notes = measure.notes(results)
+    for outcome, trials in results.outcomes.items():
+        if outcome in UNFINISHED:
+            number = "1 trial" if trials == 1 else f"{trials} trials"
+            notes.append(f"  {number} {outcome.replace('_', ' ')}, {measure.fate(outcome)}")
+    return notes

@@ -6,38 +6,23 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.experiments.experiment import Experiment, class_name
+from analysis.experiments.estimate import Estimate
+from analysis.experiments.experiment import Experiment
+from analysis.experiments.formatting import axis_label, class_name, csv_text
 from analysis.experiments.formula import Formula
 from analysis.figures import Figure, Mark, Series, TheoryLine, alone, draw_thresholds
-from analysis.reports.tables import csv_text
 from analysis.results.experiment_results import ExperimentResults
-from analysis.results.verdict import PointResult
-from analysis.statistics.threshold import SETTLE_LEVEL
 from proofs_check.theory import convex_relaxation, transitions_for_useful
 
 __all__ = [
-    "axis_label",
     "caption",
     "closing_sentences",
-    "mark",
     "marks_csv",
     "places_of",
     "provenance",
     "results_figure",
     "theory_lines",
-    "unit_of",
 ]
-
-_AXES = {
-    "dim": "dimension $d$",
-    "relabels": "goals a transition $K$",
-    "steps_per_goal": "steps an episode $T$",
-    "goal_dim": "dimension of goals $k$",
-    "group": "hypothesis class",
-    "alpha": r"weight of the gradient loss $\alpha$",
-    "noise": r"noise $\sigma$",
-}
-"""How the axes are named in figures; others by the name of the field."""
 
 
 def results_figure(results: ExperimentResults) -> Figure:
@@ -48,8 +33,8 @@ def results_figure(results: ExperimentResults) -> Figure:
         draw_thresholds,
         _series(results, places),
         theory_lines(experiment, places),
-        x_label=axis_label(experiment),
-        y_label=_y_label(experiment),
+        x_label=axis_label(experiment.x),
+        y_label=experiment.measure.y_label(experiment),
         categories=[value for value in places if isinstance(value, str)],
         heading=_heading(experiment),
     )
@@ -66,9 +51,9 @@ def marks_csv(results: ExperimentResults) -> str:
             value = None if math.isnan(one.value) else one.value
             records.append({**record, "kind": kind, "value": value, "low": one.low, "high": one.high})
             if one.smallest_n is not None:
-                records.append({**record, "kind": "settled smallest N", "value": one.smallest_n})
+                records.append({**record, "kind": "resolved N_min", "value": one.smallest_n})
     for line in theory_lines(results.experiment, places):
-        name = {"curve": line.series or line.label.strip("$"), "kind": "theory" if line.series else "weaker method"}
+        name = {"curve": line.series or line.label.strip("$"), "kind": "theory" if line.series else "baseline"}
         records += [{**name, "x": x, "value": count} for x, count in zip(line.x, line.counts, strict=True)]
     return csv_text(("curve", "kind", "x", "value", "low", "high"), records)
 
@@ -79,49 +64,32 @@ def caption(results: ExperimentResults) -> str:
     told = [" ".join(experiment.about.split())] if experiment.about else []
     own = experiment.common("construction_source") is not None  # whose remarks are about its predictions
     sentences = [] if own else told
-    found = {row.threshold.censored for curve in results.curves for row in curve.points if row.threshold is not None}
-    bounds = "; triangles: bounds" if found & {"left", "right"} else ""
-    unknown = "; crosses: not determined" if "undetermined" in found else ""
-    unit, tests = unit_of(experiment), f"exact tests at level {SETTLE_LEVEL:g}"
-    if experiment.measure == "error":
-        sentences.append("Marks: N times the mean squared error at the largest N, with 95 % intervals.")
-    elif _about_integers(experiment):
-        sentences.append(
-            f"Marks: the smallest number N of {unit} with success probability at least 1/2, settled by {tests} at N - 1"
-            f" and N, or with a 95 % interval{bounds and bounds + ' on N50'}{unknown}."
-        )
-    else:
-        sentences.append(
-            f"Marks: N50, the number of {unit} at which the fitted success probability is 1/2, with 95 %"
-            f" profile-likelihood intervals; short bars: the smallest N with probability at least 1/2, where {tests}"
-            f" settle it{bounds}{unknown}."
-        )
+    estimates = [row.estimate for curve in results.curves for row in curve.points]
+    sentences.append(experiment.measure.caption(experiment, estimates))
     lines = theory_lines(experiment, places_of(experiment))
     if any(line.series for line in lines):
         shape = "Dashes" if any(isinstance(point.x, str) for point in experiment.points) else "Dashed lines"
         sentences.append(f"{shape}: theory.")
     if not all(line.series for line in lines):
-        sentences.append("Dotted: weaker methods.")
+        sentences.append("Dotted: baselines.")
     sentences += told if own else []
     return f"{' '.join(sentences)} {closing_sentences(experiment)}"
 
 
 def closing_sentences(experiment: Experiment) -> str:
     """What every caption ends with: success, optimiser and seed."""
-    epsilon, seed = experiment.common("epsilon"), experiment.common("seed")
-    construction, group = experiment.common("construction"), experiment.common("group")
+    seed, construction, group = (experiment.common(name) for name in ("seed", "construction", "group"))
     sentences = []
     if construction is not None:
-        sentences.append(f"Environment: {construction}{'' if group is None else f', {class_name(group)}'}.")
-    if experiment.measure == "threshold" and epsilon is not None:
-        sentences.append(f"Success: a policy whose regret is at most {epsilon:g} at every unit goal.")
-    sentences.append(f"Optimiser: {_optimisers(experiment)}." + ("" if seed is None else f" Seed {seed}."))
+        sentences.append(f"Environment: {construction}{'' if group is None else f', {class_name(str(group))}'}.")
+    told = {point.measure.success for point in experiment.points}
+    if len(told) == 1 and (success := told.pop()):
+        sentences.append(f"Success: {success}.")
+    if optimisers := _optimisers(experiment):
+        sentences.append(f"Optimiser: {optimisers}.")
+    if seed is not None:
+        sentences.append(f"Seed {seed}.")
     return " ".join(sentences) + "\n"
-
-
-def axis_label(experiment: Experiment) -> str:
-    """How the axis is named in figures."""
-    return _AXES.get(experiment.x, experiment.x.replace("_", " "))
 
 
 def provenance(experiment: Experiment) -> dict[str, str]:
@@ -134,17 +102,7 @@ def provenance(experiment: Experiment) -> dict[str, str]:
 
 
 def _optimisers(experiment: Experiment) -> str:
-    return ", ".join(dict.fromkeys(curve.optimiser for curve in experiment.curves))
-
-
-def unit_of(experiment: Experiment) -> str:
-    """What N counts."""
-    return "episodes" if experiment.common("count") == "episodes" else "transitions"
-
-
-def _about_integers(experiment: Experiment) -> bool:
-    """Whether every curve is about integers: one figure does not mix them with N₅₀."""
-    return all(curve.expectation.kind == "equal" for curve in experiment.curves)
+    return ", ".join(dict.fromkeys(curve.optimiser for curve in experiment.curves if curve.optimiser))
 
 
 def places_of(experiment: Experiment) -> dict[Any, float]:
@@ -154,63 +112,49 @@ def places_of(experiment: Experiment) -> dict[Any, float]:
 
 
 def _series(results: ExperimentResults, places: Mapping[Any, float]) -> list[Series]:
-    integers = _about_integers(results.experiment)
+    experiment, measure = results.experiment, results.experiment.measure
     return [
         Series(
             curve.curve.label,
             curve.curve.learner,
-            tuple(mark(row, places[row.point.x], integers) for row in curve.points),
-            joined=curve.curve.expectation.kind != "equal",
+            tuple(
+                _mark(places[row.point.x], *row.point.measure.mark(row.estimate, experiment)) for row in curve.points
+            ),
+            joined=measure.joined(curve.curve),
             gid=f"marks-{number}",
         )
         for number, curve in enumerate(results.curves)
     ]
 
 
-def mark(row: PointResult, x: float, integers: bool) -> Mark:
-    """N₅₀ with its interval, or the least N where that is wanted and settled."""
-    if row.errors:
-        last = row.errors[-1]
-        n = last.num_transitions
-        low, high = (None if end is None else n * end for end in (last.low, last.high))
-        if last.mean is None:  # every trial failed
-            return Mark(x, math.nan, None, None, "undetermined")
-        return Mark(x, n * last.mean, low, high)
-    threshold = row.threshold
-    assert threshold is not None
-    settled = threshold.smallest_n if threshold.settled else None
-    if integers and (settled is not None or not threshold.censored):
-        # The least N is N₅₀ rounded up; where trials do not settle it, so are the ends of its interval.
-        low, high = (
-            None if settled is not None or end is None else float(math.ceil(end - 1e-9))
-            for end in (threshold.n50_low, threshold.n50_high)
-        )
-        return Mark(x, threshold.smallest_n or math.ceil(threshold.n50), low, high)
-    return Mark(x, threshold.n50, threshold.n50_low, threshold.n50_high, threshold.censored, settled)
+def _mark(x: float, estimate: Estimate, integer: int | None) -> Mark:
+    if estimate.value is None:  # every trial failed
+        return Mark(x, math.nan, None, None, "undetermined")
+    return Mark(x, estimate.value, estimate.low, estimate.high, estimate.censored, integer)
 
 
 def theory_lines(experiment: Experiment, places: Mapping[Any, float]) -> list[TheoryLine]:
-    """The curves' predictions and, where the experiment asks for them, lightly the counts of weaker methods."""
+    """The curves' predictions and, where the experiment asks for them, lightly the counts of baselines."""
     lines = []
     for curve in experiment.curves:
         label = "" if curve.prediction_label is None else f"${curve.prediction_label}$"
-        if not label and isinstance(curve.formula, Formula):
-            label = curve.formula.name.replace("-", "−").replace("*", "·")  # a user's own, nearly as it was written
-        if experiment.x == "dim" and curve.formula is not None:
-            dims = [point.setting.dim for point in curve.points]
+        if not label and isinstance(curve.prediction, Formula):
+            label = curve.prediction.name.replace("-", "−").replace("*", "·")  # a user's own, nearly as it was written
+        if experiment.x == "dim" and curve.prediction is not None:
+            dims = [point.task.dim for point in curve.points]
             known = [(float(dim), curve.predict(dim)) for dim in range(min(dims), max(dims) + 1)]
         else:
             known = [(places[point.x], point.predicted) for point in curve.points]
         drawn = [(x, count) for x, count in known if count is not None]
         if drawn:
             lines.append(TheoryLine(label, [x for x, _ in drawn], [count for _, count in drawn], curve.label))
-    return [*lines, *_weaker_methods(experiment)]
+    return [*lines, *_baselines(experiment)]
 
 
-def _weaker_methods(experiment: Experiment) -> list[TheoryLine]:
+def _baselines(experiment: Experiment) -> list[TheoryLine]:
     """What DDPG's equations would need without UᵀU = I, or with its convex relaxation."""
-    construction = experiment.common("construction")
-    if not experiment.weaker_methods:
+    construction = str(experiment.common("construction"))
+    if not experiment.baselines:
         return []
     dims = range(experiment.dims[0], experiment.dims[-1] + 1)
     lines = []
@@ -227,15 +171,7 @@ def _weaker_methods(experiment: Experiment) -> list[TheoryLine]:
 def _heading(experiment: Experiment) -> str:
     """What the curves' labels leave unsaid of learners and optimisers: once where it is common, else by curve."""
     curves = [curve for curve in experiment.curves if curve.unsaid]
-    nameless = any(curve.learner_name in curve.unsaid for curve in curves)
+    nameless = any(curve.learner_label in curve.unsaid for curve in curves)
     if nameless and len({curve.learner for curve in experiment.curves}) > 1:
         return "\n".join(curve.heading for curve in curves)
     return "; ".join(dict.fromkeys(part for curve in curves for part in curve.unsaid))
-
-
-def _y_label(experiment: Experiment) -> str:
-    if experiment.measure == "error":
-        return r"$N\cdot\mathrm{E}\|\hat{U}-U\|_F^2$"
-    if _about_integers(experiment):
-        return f"least {unit_of(experiment)}, success probability ≥ ½"
-    return f"{unit_of(experiment)} for success probability ½"

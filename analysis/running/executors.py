@@ -24,7 +24,8 @@ import numpy
 import torch
 from typing_extensions import override
 
-from analysis.tasks.setting import ENGINE, ConfigError
+from analysis.errors import ConfigError
+from analysis.tasks.parametric import ENGINE
 
 __all__ = [
     "EXECUTORS",
@@ -130,7 +131,7 @@ def process_pool(workers: int) -> Iterator[ProcessPool]:
 
 
 def _prepare_worker() -> None:
-    """One arithmetic thread; no last words at Ctrl-C; no life after the driver's."""
+    """One arithmetic thread; quiet on Ctrl-C; exits with the parent."""
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # A pool's workers hold both ends of their queue, so they would wait for ever if the driver were killed.

@@ -1,7 +1,7 @@
-"""Run an experiment: every search (or fixed plan) of it, on any executor, through one store.
+"""Run an experiment: every plan of it, on any executor, through one store.
 
 The driver asks the plans for their next batches, takes from the store what is there already, sends the rest
-to the executor and writes results as they come. Large dimensions go first, because they take longest.
+to the executor and writes results as they come. Costly tasks go first, because they take longest.
 
 A worker that is killed takes nothing with it: what was under way runs again on fresh workers. Who was computing what
 is not known then, so a batch that was under way twice when a worker was lost runs alone the third time, and only a
@@ -12,32 +12,53 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from analysis.experiments.experiment import Experiment
-from analysis.measures.fixed_sizes import FixedSizes
-from analysis.measures.threshold_search import ThresholdSearch
+from analysis.experiments.experiment import Experiment, Question
+from analysis.experiments.plan import Plan, Rows
 from analysis.running.executors import RenewableExecutor
-from analysis.storage.store import Store
-from analysis.tasks.setting import Setting
-from analysis.tasks.trial import Batch, TrialRow, run_batch, run_own_batch
+from analysis.tasks import Batch, Row, run_batch
 
-__all__ = ["Plan", "SweepEvent", "TrialError", "run_sweep"]
+__all__ = ["Finished", "SweepEvent", "TrialError", "Unfinished", "finish_questions", "replay"]
 
 _MOST_LOSSES = 3
 """Times that a batch may be under way when a worker is lost; the last time it is alone."""
 
-Plan = ThresholdSearch | FixedSizes
-"""What asks for batches and takes in their results, round by round."""
+
+class Trials(Protocol):
+    """Where finished batches are kept."""
+
+    def load(self, batch: Batch) -> list[Row] | None:
+        """The rows of a batch; None if it is not there."""
+
+    def save(self, batch: Batch, rows: Sequence[Row]) -> None:
+        """Keep a finished batch, whole or not at all."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The answer of a plan.
+
+    Attributes:
+        stopped: the rule that ended it.
+        rows: everything that it has taken in.
+    """
+
+    stopped: str
+    rows: Rows
+
+
+class Unfinished(Exception):  # noqa: N818
+    """A replay asked for a batch that is not there."""
 
 
 class TrialError(RuntimeError):
     """A batch of trials could not be computed; ``__cause__`` is what its worker raised."""
 
     def __init__(self, batch: Batch, cause: Exception) -> None:
-        setting = batch.setting
         reason = " ".join(str(cause).split())[:200]
         if isinstance(cause, BrokenExecutor) or type(cause).__name__ == "KilledWorker":  # the latter is Dask's
             # Most often the system ended a worker that asked for more memory than there is.
@@ -45,9 +66,15 @@ class TrialError(RuntimeError):
         elif isinstance(cause, CancelledError):
             reason = "the executor dropped them; has its scheduler ended?"
         super().__init__(
-            f"trials {batch.first_trial} to {batch.first_trial + batch.count - 1} of {setting.learner}, "
-            f"{setting.method}, d = {setting.dim}, N = {batch.num_transitions} failed: {type(cause).__name__}: {reason}"
+            f"trials {batch.first_trial} to {batch.first_trial + batch.count - 1} of {_named(batch)} failed:"
+            f" {type(cause).__name__}: {reason}"
         )
+
+
+def _named(batch: Batch) -> str:
+    task = batch.task
+    method = str(task.described.get("method", ""))
+    return ", ".join(part for part in (task.learner, method, f"d = {task.dim}", f"N = {batch.size}") if part)
 
 
 @dataclass(frozen=True)
@@ -55,10 +82,12 @@ class SweepEvent:
     """What a progress display is told: after every batch, and when a plan ends.
 
     Attributes:
+        question: what the plan answers.
         plan: the one that the news is about.
         batch: the batch that was finished, or None when the plan has just ended.
     """
 
+    question: Question
     plan: Plan
     batch: Batch | None
 
@@ -67,80 +96,102 @@ class SweepEvent:
 class _Round:
     """The batches of one round and the results that have come."""
 
+    question: Question
     plan: Plan
     batches: list[Batch]
-    results: dict[int, list[TrialRow]] = field(default_factory=dict)
+    results: dict[int, list[Row]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
         return len(self.results) == len(self.batches)
 
-    def record(self) -> None:
-        """Tell the plan, in the order of the batches."""
-        self.plan.record(self.batches, [self.results[i] for i in range(len(self.batches))])
+    def record(self) -> list[tuple[int, Row]]:
+        """Tell the plan, in the order of the batches; returns what it was told."""
+        results = [self.results[i] for i in range(len(self.batches))]
+        self.plan.record(self.batches, results)
+        return [(batch.size, row) for batch, rows in zip(self.batches, results, strict=True) for row in rows]
 
 
-def run_sweep(
+def replay(plan: Plan, trials: Callable[[Batch], list[Row] | None]) -> Finished:
+    """Take a plan through rows that are there already.
+
+    Args:
+        plan: a new one.
+        trials: the rows of a batch; None if they are not there.
+
+    Raises:
+        Unfinished: if the plan asks for more.
+    """
+    taken: list[tuple[int, Row]] = []
+    while batches := plan.next_round():
+        results = []
+        for batch in batches:
+            rows = trials(batch)
+            if rows is None:
+                raise Unfinished
+            results.append(rows)
+            taken += [(batch.size, row) for row in rows]
+        plan.record(batches, results)
+    return Finished(plan.stopped, taken)
+
+
+def finish_questions(
     experiment: Experiment,
-    store: Store,
+    store: Trials,
     executor: Executor,
     workers: int,
     report: Callable[[SweepEvent], None] = lambda event: None,
-    only: Collection[Setting] | None = None,
-) -> dict[Setting, Plan]:
+    only: Collection[Question] | None = None,
+) -> dict[Question, Finished]:
     """Finish every plan of an experiment; what the store holds is not run again.
 
     Args:
         experiment: what to measure.
-        store: where trials are kept; must belong to ``experiment``.
+        store: where trials are kept.
         executor: where batches run; a :class:`RenewableExecutor` is renewed when it has lost a worker. The result
             does not depend on it as long as its workers compute with one arithmetic thread (threads change the order
             of floating-point sums).
         workers: batches to keep in flight.
         report: called after every batch and every finished plan.
-        only: the settings to finish; None: all of them.
+        only: the questions to answer; None: all of them.
 
     Returns:
-        The finished plan of each setting.
+        The answer of each question.
 
     Raises:
         TrialError: if a batch fails. What was finished before it is in the store.
     """
-    plans: dict[Setting, Plan] = {}
-    for point in experiment.points:
-        if point.setting not in plans and (only is None or point.setting in only):
-            error = experiment.measure == "error"
-            plans[point.setting] = FixedSizes(point.setting, point.sizes) if error else ThresholdSearch(point.setting)
-    _Sweep(plans, store, executor, workers, report).run()
-    return plans
+    plans = {q: q.measure.plan(q.task) for q in experiment.questions if only is None or q in only}
+    return _Sweep(plans, store, executor, workers, report).run()
 
 
-def _failed(future: Future[list[TrialRow]]) -> bool:
+def _failed(future: Future[list[Row]]) -> bool:
     return future.cancelled() or future.exception() is not None
 
 
 class _Sweep:
-    """What is waiting, what is under way, and what has to be looked at twice; see :func:`run_sweep`."""
+    """What is waiting, what is under way, and what has to be looked at twice; see :func:`finish_questions`."""
 
     def __init__(
         self,
-        plans: dict[Setting, Plan],
-        store: Store,
+        plans: dict[Question, Plan],
+        store: Trials,
         executor: Executor,
         workers: int,
         report: Callable[[SweepEvent], None],
     ) -> None:
         self._plans, self._store, self._executor, self._workers, self._report = plans, store, executor, workers, report
-        self._order = {setting: number for number, setting in enumerate(plans)}
-        self._waiting: list[tuple[int, int, int, _Round]] = []
+        self._taken: dict[Question, list[tuple[int, Row]]] = {question: [] for question in plans}
+        self._order = {question: number for number, question in enumerate(plans)}
+        self._waiting: list[tuple[float, int, int, _Round]] = []
         self._alone: list[tuple[_Round, int]] = []
-        self._running: dict[Future[list[TrialRow]], tuple[_Round, int]] = {}
+        self._running: dict[Future[list[Row]], tuple[_Round, int]] = {}
         self._losses: Counter[Batch] = Counter()
 
-    def run(self) -> None:
+    def run(self) -> dict[Question, Finished]:
         """Until every plan has ended."""
-        for plan in self._plans.values():
-            self._advance(plan)
+        for question in self._plans:
+            self._advance(question)
         try:
             while self._waiting or self._alone or self._running:
                 try:
@@ -155,27 +206,29 @@ class _Sweep:
             for future in self._running:
                 future.cancel()
             raise
+        return {question: Finished(plan.stopped, self._taken[question]) for question, plan in self._plans.items()}
 
-    def _advance(self, plan: Plan) -> None:
+    def _advance(self, question: Question) -> None:
         """Replay what the store knows; queue the first round that it does not."""
+        plan = self._plans[question]
         while batches := plan.next_round():
-            current = _Round(plan, batches)
+            current = _Round(question, plan, batches)
             for i, batch in enumerate(batches):
                 rows = self._store.load(batch)
                 if rows is not None:
                     current.results[i] = rows
-                    self._report(SweepEvent(plan, batch))
+                    self._report(SweepEvent(question, plan, batch))
             if not current.complete:
                 for i in range(len(batches)):
                     if i not in current.results:
                         self._queue(current, i)
                 return
-            current.record()
-        self._report(SweepEvent(plan, None))
+            self._taken[question] += current.record()
+        self._report(SweepEvent(question, plan, None))
 
     def _queue(self, current: _Round, i: int) -> None:
-        setting = current.plan.setting
-        heapq.heappush(self._waiting, (-setting.dim, self._order[setting], i, current))
+        question = current.question
+        heapq.heappush(self._waiting, (-question.task.cost(1), self._order[question], i, current))
 
     def _submit(self) -> None:
         """Keep the workers busy; a suspect gets them to itself."""
@@ -190,16 +243,10 @@ class _Sweep:
             heapq.heappop(self._waiting)
 
     def _start(self, current: _Round, i: int) -> None:
-        batch = current.batches[i]
-        own = batch.setting.own
-        submitted = (
-            self._executor.submit(run_batch, batch)
-            if own is None
-            else self._executor.submit(run_own_batch, own.reference, batch)
-        )
+        submitted = self._executor.submit(run_batch, current.batches[i])
         self._running[submitted] = (current, i)
 
-    def _take_in(self, future: Future[list[TrialRow]]) -> None:
+    def _take_in(self, future: Future[list[Row]]) -> None:
         """Store a batch's rows, and let its plan go on."""
         current, i = self._running[future]
         try:
@@ -211,10 +258,10 @@ class _Sweep:
         del self._running[future]
         self._store.save(current.batches[i], rows)
         current.results[i] = rows
-        self._report(SweepEvent(current.plan, current.batches[i]))
+        self._report(SweepEvent(current.question, current.plan, current.batches[i]))
         if current.complete:
-            current.record()
-            self._advance(current.plan)
+            self._taken[current.question] += current.record()
+            self._advance(current.question)
 
     def _recover(self, error: BrokenExecutor) -> None:
         """A worker was lost, and with it the pool: queue again what was under way, on a new pool."""

@@ -10,31 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis.errors import ConfigError
 from analysis.experiments.experiment import Experiment
+from analysis.files import to_json, write_atomically
 from analysis.storage.provenance import describe_session, utc_now
 from analysis.storage.recovery import table_rows
-from analysis.storage.store import PAGE_SIZE, Store, StoreDamagedError, StoreError, own_settings, sound, whole_batches
-from analysis.tasks.setting import ConfigError
+from analysis.storage.store import (
+    PAGE_SIZE,
+    Store,
+    StoreDamagedError,
+    StoreError,
+    identities,
+    sound_row,
+    sound_task,
+    whole_batches,
+)
 
-__all__ = ["Repair", "RunDirectory", "check_run_path", "read_sessions", "to_json", "write_atomically"]
-
-
-def write_atomically(path: Path, data: str | bytes) -> None:
-    """Write a file under a temporary name and rename it: readers see the old one or the new one.
-
-    What is no character (names of files can hold such bytes) is written as JSON escapes it.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data.encode(errors="backslashreplace") if isinstance(data, str) else data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def to_json(value: Any) -> str:
-    """Indented JSON with a final newline; refuses NaN."""
-    return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+__all__ = ["Repair", "RunDirectory", "check_run_path", "read_sessions"]
 
 
 def check_run_path(path: Path) -> None:
@@ -128,7 +120,7 @@ class RunDirectory:
             raise ConfigError("out", str(self.path), f"it cannot be made ({error.strerror})") from None
         store = self._open_store()
         try:
-            write_atomically(self.config_path, to_json({**self.experiment.described(), **self.experiment.resolved()}))
+            write_atomically(self.config_path, to_json(self.experiment.described()))
             sessions = read_sessions(self.path)
             sessions.append(describe_session(self.experiment, workers, executor))
             self._write_sessions(sessions)
@@ -144,7 +136,7 @@ class RunDirectory:
         # A driver that was killed at once leaves an empty file; one that got further has written its configuration.
         if self.config_path.exists() and self.store_path.stat().st_size == 0:
             raise StoreDamagedError(self.store_path, "it is empty, and a run was here")
-        return Store(self.store_path, self.experiment.resolved())
+        return Store(self.store_path, identities(self.experiment.tasks))
 
     def repair(self) -> Repair | None:
         """Replace a damaged store by a new one with every batch that is whole; None if it is not damaged.
@@ -167,17 +159,19 @@ class RunDirectory:
             raise StoreError(f"{self.store_path}: cannot be repaired ({error}); it was left as it is") from None
 
     def _repair(self) -> Repair:
-        path, owner = self.store_path, self.experiment.resolved()
-        rows = [row for row in table_rows(path.read_bytes(), PAGE_SIZE) if sound(row)]
-        own = own_settings(owner)
-        batches = whole_batches(row for row in rows if row[1] in own)
-        if rows and not batches and not any(row[1] in own for row in rows):
+        path, wanted = self.store_path, identities(self.experiment.tasks)
+        found = list(table_rows(path.read_bytes(), PAGE_SIZE))
+        # The tasks that are asked for are known, whatever became of the table.
+        tasks: dict[str, str] = {row[0]: row[1] for row in found if sound_task(row)} | wanted
+        rows = [row for row in found if sound_row(row)]
+        if rows and not any(row[0] in wanted for row in rows):
             raise StoreError(f"{path}: holds trials of other settings; choose another --out or repeat its settings")
+        batches = [batch for batch in whole_batches(rows) if batch[0][0] in tasks]
         fresh = path.with_name(path.name + ".repair")
-        with Store(fresh, owner) as store:  # a second repair is refused here, a dead one's goes on
-            there = store.keys()
+        with Store(fresh, tasks) as store:  # a second repair is refused here, a dead one's goes on
+            there = {row[:4] for row in store.rows()}
             for batch in batches:
-                if batch[0][0] not in there:
+                if batch[0][:4] not in there:
                     store.insert(batch)
             trials = len(store)
         number = 1

@@ -1,7 +1,9 @@
-"""The store: one SQLite file in the run directory, a row per trial, the only truth of a run.
+"""The store: one SQLite file in the run directory, a row per trial and step, the only truth of a run.
 
 One writer; a batch of trials is one transaction, so an interruption at any moment loses unfinished batches and
-nothing else. A store belongs to the settings of one experiment: opened with others it is refused, never overwritten.
+nothing else. Rows are known by their task's identity, so experiments that share tasks share trials, and a run goes on
+with more trials or another precision. The batch is part of a row's key: a trial's last digits depend on how many ran
+together, and results must not depend on which experiment came first.
 
 Opening looks at everything: SQLite's own integrity check finds broken pages, and a checksum in each row finds what
 SQLite cannot, a flipped bit in a number.
@@ -15,42 +17,41 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import astuple, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from analysis.tasks.setting import canonical_json, content_hash
-from analysis.tasks.trial import Batch, TrialRow
+from analysis.files import canonical_json, content_hash
+from analysis.tasks import Batch, Row, Task
 
 __all__ = [
     "PAGE_SIZE",
+    "Contents",
     "Store",
     "StoreDamagedError",
     "StoreError",
     "StoredRow",
     "difference",
-    "own_settings",
+    "identities",
     "read_store",
-    "sound",
+    "sound_row",
+    "sound_task",
     "whole_batches",
 ]
 
-SCHEMA = 3
+SCHEMA = 4
 
 PAGE_SIZE = 4096
 """Bytes; said explicitly, because :mod:`analysis.storage.recovery` has to know it when the file's header is gone."""
 
-_COLUMNS = tuple(f.name for f in fields(TrialRow))
-
 _TABLES = {
     "meta": "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
-    "trials": "CREATE TABLE trials (key TEXT PRIMARY KEY, setting TEXT NOT NULL, learner TEXT NOT NULL,"
-    " dim INTEGER NOT NULL, num_transitions INTEGER NOT NULL, first_trial INTEGER NOT NULL,"
-    " batch_trials INTEGER NOT NULL, trial INTEGER NOT NULL, success INTEGER NOT NULL, outcome TEXT NOT NULL,"
-    " loss REAL, uniform_regret REAL, mean_regret REAL, steps INTEGER NOT NULL, start INTEGER NOT NULL,"
-    " num_starts INTEGER NOT NULL, checksum TEXT NOT NULL)",
+    "tasks": "CREATE TABLE tasks (task TEXT PRIMARY KEY, identity TEXT NOT NULL)",
+    "trials": "CREATE TABLE trials (task TEXT NOT NULL, size INTEGER NOT NULL, first_trial INTEGER NOT NULL,"
+    " batch_trials INTEGER NOT NULL, trial INTEGER NOT NULL, step INTEGER NOT NULL, outcome TEXT NOT NULL,"
+    " checksum TEXT NOT NULL, UNIQUE (task, size, first_trial, batch_trials, trial, step))",
 }
+"""``identity`` and ``outcome`` are canonical JSON; the key of a task is the hash of its identity."""
 
 _ELSEWHERE = {
     sqlite3.SQLITE_PERM: "cannot be written",
@@ -68,10 +69,11 @@ _ERRORS = (sqlite3.Error, UnicodeDecodeError)
 """What a damaged file may lead to: SQLite's messages quote it, and Python then fails to read the message."""
 
 StoredRow = tuple[Any, ...]
-"""A row of the table of trials: :class:`TrialRow`, with whose it is before it and a checksum after it."""
+"""A row of the table of trials: task, size, first trial and number of trials of its batch, trial, step, values,
+checksum."""
 
-_REALS = slice(10, 13)
-"""The floating-point numbers in it."""
+Contents = tuple[dict[str, str], list[StoredRow]]
+"""All tasks (hash -> identity) and rows of a store."""
 
 
 class StoreError(Exception):
@@ -86,61 +88,80 @@ class StoreDamagedError(StoreError):
         super().__init__(f"{path}: is damaged ({first}); it was left as it is, and --repair saves what is whole")
 
 
-def _checksum(values: StoredRow) -> str:
-    """Of a row's values; like SQLite, it does not tell −0.0 from 0.0."""
-    reals = [None if value is None else float(value) + 0.0 for value in values[_REALS]]
-    return content_hash([*values[: _REALS.start], *reals, *values[_REALS.stop :]])
+def identities(tasks: Iterable[Task]) -> dict[str, str]:
+    """Tasks as a store knows them: hash -> canonical JSON of the identity."""
+    return {task.hash(): canonical_json(task.identity()) for task in tasks}
 
 
-def sound(row: StoredRow) -> bool:
-    """Whether a row is what was written."""
+def sound_task(row: tuple[Any, ...]) -> bool:
+    """Whether a row of the table of tasks is what was written."""
     try:
-        return len(row) == 8 + len(_COLUMNS) and row[-1] == _checksum(row[:-1])
-    except (TypeError, ValueError):  # no number where one should be, or NaN
+        return len(row) == 2 and row[0] == content_hash(json.loads(row[1]))
+    except (TypeError, ValueError):
         return False
 
 
-def whole_batches(rows: Iterable[StoredRow]) -> list[list[StoredRow]]:
-    """The batches of which every trial is among the rows."""
-    batches: dict[tuple[Any, ...], dict[int, StoredRow]] = defaultdict(dict)
+def sound_row(row: tuple[Any, ...]) -> bool:
+    """Whether a row of the table of trials is what was written."""
+    try:
+        return len(row) == 8 and row[-1] == content_hash(list(row[:-1]))
+    except (TypeError, ValueError):  # no number where one should be
+        return False
+
+
+def _rows_of(batch: Batch, rows: Iterable[Row]) -> list[StoredRow]:
+    """The rows of a batch, as they are stored."""
+    place = (batch.task.hash(), batch.size, batch.first_trial, batch.count)
+    found = []
     for row in rows:
-        _, setting, _, _, num_transitions, first, count, trial, *_ = row
-        batches[setting, num_transitions, first, count][trial] = row
+        values = (*place, row.trial, row.step, canonical_json(dict(row.values)))
+        found.append((*values, content_hash(list(values))))
+    return found
+
+
+def _batch_of(row: StoredRow) -> tuple[Any, ...]:
+    return row[:4]
+
+
+def whole_batches(rows: Iterable[StoredRow]) -> list[list[StoredRow]]:
+    """The batches of which every trial is among the rows, with as many steps as the others."""
+    batches: dict[tuple[Any, ...], dict[tuple[int, int], StoredRow]] = defaultdict(dict)
+    for row in rows:
+        batches[_batch_of(row)][row[4], row[5]] = row
     return [
-        [trials[trial] for trial in sorted(trials)]
-        for (_, _, first, count), trials in batches.items()
-        if trials.keys() == set(range(first, first + count))
+        [found[place] for place in sorted(found)]
+        for batch, found in batches.items()
+        if _is_whole(batch, Counter(trial for trial, _ in found))
     ]
 
 
-def own_settings(owner: Mapping[str, Any]) -> set[str]:
-    """The hashes of an experiment's settings, from :meth:`Experiment.resolved`."""
-    return {
-        content_hash({name: value for name, value in setting.items() if name != "sizes"})
-        for setting in owner["settings"]
-    }
+def _is_whole(batch: tuple[Any, ...], steps: Mapping[int, int]) -> bool:
+    """Whether every trial of a batch is there, with as many steps as the others."""
+    _, _, first, count = batch
+    return steps.keys() == set(range(first, first + count)) and len(set(steps.values())) == 1
 
 
 class Store:
-    """The trials of one run.
+    """The trials of a run.
 
     Args:
         path: the SQLite file; made if it does not exist.
-        owner: what the store must belong to, as plain JSON types: :meth:`Experiment.resolved`.
+        tasks: what will be asked of it, see :func:`identities`. A store with trials of which none is of these tasks is
+            another run's.
 
     Raises:
-        StoreError: if the file is no store, belongs to other settings or another schema, is in use by another
-            process, or cannot be opened.
+        StoreError: if the file is no store, belongs to another run or another schema, is in use by another process, or
+            cannot be opened.
     """
 
-    def __init__(self, path: Path, owner: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, tasks: Mapping[str, str]) -> None:
         self.path = path
         try:
             self._connection = sqlite3.connect(path, timeout=0, isolation_level=None)
         except sqlite3.Error as error:
             raise StoreError(f"{path}: cannot be opened ({error})") from None
         try:
-            self._open(owner)
+            self._open(tasks)
         except _ERRORS as error:
             self._connection.close()
             raise _complaint(path, error) from None
@@ -148,7 +169,7 @@ class Store:
             self._connection.close()
             raise
 
-    def _open(self, owner: Mapping[str, Any]) -> None:
+    def _open(self, tasks: Mapping[str, str]) -> None:
         self._connection.execute(f"PRAGMA page_size={PAGE_SIZE}")
         # Held until the process ends, however it ends: a second driver is refused, a dead one's lock is gone.
         self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -156,50 +177,51 @@ class Store:
         if not self._connection.execute("SELECT 1 FROM sqlite_master").fetchone():
             for statement in _TABLES.values():
                 self._connection.execute(statement)
-            meta = {"schema": SCHEMA, "owner": dict(owner)}
-            texts = {name: canonical_json(value) for name, value in meta.items()}
+            texts = {"schema": canonical_json(SCHEMA)}
             texts["checksum"] = content_hash(texts)
             self._connection.executemany("INSERT INTO meta VALUES (?, ?)", texts.items())
+            known: dict[str, str] = {}
         else:
-            stored = stored_owner(self._connection, self.path)
-            if canonical_json(stored) != canonical_json(dict(owner)):
-                raise StoreError(
-                    f"{self.path}: holds a run with {difference(stored, owner)};"
-                    " choose another --out or repeat its settings"
-                )
-            check_rows(self._connection, self.path)
+            check_schema(self._connection, self.path)
+            known = check_rows(self._connection, self.path)
+        (count,) = self._connection.execute(
+            "SELECT count(*) FROM (SELECT DISTINCT task, size, first_trial, batch_trials, trial FROM trials)"
+        ).fetchone()
+        if count and not known.keys() & tasks.keys():
+            stored, wanted = ([json.loads(identity) for identity in found.values()] for found in (known, tasks))
+            raise StoreError(
+                f"{self.path}: holds a run with {difference(stored, wanted)};"
+                " choose another --out or repeat its settings"
+            )
+        self._connection.executemany(
+            "INSERT INTO tasks VALUES (?, ?)",
+            [(key, identity) for key, identity in tasks.items() if key not in known],
+        )
         self._connection.execute("COMMIT")
-        (self._count,) = self._connection.execute("SELECT count(*) FROM trials").fetchone()
+        self._count = count
 
-    def load(self, batch: Batch) -> list[TrialRow] | None:
+    def load(self, batch: Batch) -> list[Row] | None:
         """The rows of a batch, or None if it has not been finished.
 
         Raises:
             StoreDamagedError: if some rows of the batch are there and others are not.
         """
-        keys = batch.trial_keys()
-        marks = ",".join("?" * len(keys))
+        place = (batch.task.hash(), batch.size, batch.first_trial, batch.count)
         rows = [
-            TrialRow(**{**dict(zip(_COLUMNS, row, strict=True)), "success": bool(row[1])})
-            for row in self._connection.execute(
-                f"SELECT {', '.join(_COLUMNS)} FROM trials WHERE key IN ({marks}) ORDER BY trial", keys
+            Row(trial, json.loads(outcome), step)
+            for trial, step, outcome in self._connection.execute(
+                "SELECT trial, step, outcome FROM trials WHERE task = ? AND size = ? AND first_trial = ?"
+                " AND batch_trials = ? ORDER BY trial, step",
+                place,
             )
         ]
-        if rows and len(rows) < len(keys):
+        if rows and not _is_whole(place, Counter(row.trial for row in rows)):
             raise StoreDamagedError(self.path, "it holds a part of a batch, which this program never writes")
         return rows or None
 
-    def save(self, batch: Batch, rows: Sequence[TrialRow]) -> None:
+    def save(self, batch: Batch, rows: Sequence[Row]) -> None:
         """Write a finished batch, whole or not at all."""
-        setting = batch.setting
-        name = setting.hash()
-        cell = (setting.learner, setting.dim, batch.num_transitions, batch.first_trial, batch.count)
-        stored = []
-        for key, row in zip(batch.trial_keys(), rows, strict=True):
-            trial, success, *rest = astuple(row)
-            values = (key, name, *cell, trial, int(success), *rest)
-            stored.append((*values, _checksum(values)))
-        self.insert(stored)
+        self.insert(_rows_of(batch, rows))
 
     def insert(self, rows: Sequence[StoredRow]) -> None:
         """Write rows as another store holds them, all or none of them.
@@ -209,35 +231,22 @@ class Store:
         """
         try:
             self._connection.execute("BEGIN")
-            self._connection.executemany(f"INSERT INTO trials VALUES ({', '.join('?' * (8 + len(_COLUMNS)))})", rows)
+            self._connection.executemany("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:  # SQLite may have rolled back by itself
                 with suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
             raise
-        self._count += len(rows)
+        self._count += len({row[:5] for row in rows})
 
     def __len__(self) -> int:
+        """How many trials there are."""
         return self._count
 
-    def keys(self) -> set[str]:
-        """The keys of all trials."""
-        return {key for (key,) in self._connection.execute("SELECT key FROM trials")}
-
-    def outcomes(self) -> list[tuple[str, str, int, int, int]]:
-        """(hash of the setting, outcome, start, success, trials): how many trials ended how."""
-        return list(
-            self._connection.execute(
-                "SELECT setting, outcome, start, success, count(*) FROM trials"
-                " GROUP BY setting, outcome, start, success ORDER BY setting, outcome, start, success"
-            )
-        )
-
-    def starts(self) -> dict[str, tuple[float, int]]:
-        """Hash of the setting -> (mean, largest) number of starting points that a trial used."""
-        rows = self._connection.execute("SELECT setting, avg(num_starts), max(num_starts) FROM trials GROUP BY setting")
-        return {setting: (float(mean), int(most)) for setting, mean, most in rows}
+    def rows(self) -> list[StoredRow]:
+        """All rows, in the order in which they came."""
+        return list(self._connection.execute("SELECT * FROM trials ORDER BY rowid"))
 
     def close(self) -> None:
         """Close the file and release its lock."""
@@ -262,8 +271,8 @@ def _complaint(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> StoreEr
     return StoreDamagedError(path, str(error))
 
 
-def stored_owner(connection: sqlite3.Connection, path: Path) -> dict[str, Any]:
-    """What the store at the other end of a connection belongs to.
+def check_schema(connection: sqlite3.Connection, path: Path) -> None:
+    """Whether the file at the other end of a connection is a store of this program.
 
     Raises:
         StoreError: if it is no store, or has another schema.
@@ -274,22 +283,24 @@ def stored_owner(connection: sqlite3.Connection, path: Path) -> dict[str, Any]:
         raise StoreError(f"{path}: is an SQLite file of something else")
     try:
         texts = dict(connection.execute("SELECT name, value FROM meta"))
-        schema, owner = json.loads(texts["schema"]), dict(json.loads(texts["owner"]))
+        schema = json.loads(texts["schema"])
     except (KeyError, TypeError, ValueError, sqlite3.OperationalError):
-        raise StoreDamagedError(path, "it does not say which run it holds") from None
+        raise StoreDamagedError(path, "it does not say which schema it has") from None
     checksum = texts.pop("checksum", None)
     # Schemas before 3 had no checksum.
     if schema != SCHEMA and checksum in (None, content_hash(texts)):
-        raise StoreError(f"{path}: has schema {schema}, this program writes schema {SCHEMA}")
+        raise StoreError(
+            f"{path}: has schema {schema}, this program writes schema {SCHEMA};"
+            " choose another --out, or use the version that made it"
+        )
     if checksum != content_hash(texts):
-        raise StoreDamagedError(path, "it does not say which run it holds")
+        raise StoreDamagedError(path, "it does not say which schema it has")
     if tables != _TABLES:
         raise StoreDamagedError(path, "its tables are not those of a store")
-    return owner
 
 
-def check_rows(connection: sqlite3.Connection, path: Path) -> None:
-    """Look at every page and every row.
+def check_rows(connection: sqlite3.Connection, path: Path) -> dict[str, str]:
+    """Look at every page and every row; returns the tasks.
 
     Raises:
         StoreDamagedError: if anything is not as it was written.
@@ -300,18 +311,25 @@ def check_rows(connection: sqlite3.Connection, path: Path) -> None:
     (health,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if health != "ok":
         raise StoreDamagedError(path, " ".join(health.split()))
-    found: Counter[tuple[Any, ...]] = Counter()
+    tasks = {}
+    for row in connection.execute("SELECT * FROM tasks"):
+        if not sound_task(row):
+            raise StoreDamagedError(path, "a task is not what was written")
+        tasks[row[0]] = row[1]
+    steps: dict[tuple[Any, ...], Counter[int]] = defaultdict(Counter)
     for row in connection.execute("SELECT * FROM trials"):
-        if not sound(row):
-            raise StoreDamagedError(path, f"the checksum of trial {row[7]}, N = {row[4]}, d = {row[3]} is wrong")
-        _, setting, _, _, num_transitions, first, count, *_ = row
-        found[setting, num_transitions, first, count] += 1
-    if any(trials != count for (*_, count), trials in found.items()):
+        if not sound_row(row):
+            raise StoreDamagedError(path, f"the checksum of trial {row[4]}, N = {row[1]} is wrong")
+        if row[0] not in tasks:
+            raise StoreDamagedError(path, f"the task of trial {row[4]}, N = {row[1]} is not there")
+        steps[_batch_of(row)][row[4]] += 1
+    if not all(_is_whole(batch, found) for batch, found in steps.items()):
         raise StoreDamagedError(path, "it holds a part of a batch, which this program never writes")
+    return tasks
 
 
-def read_store(path: Path) -> tuple[dict[str, Any], list[StoredRow]]:
-    """What a store belongs to, and all of its rows, looked at; nothing is changed.
+def read_store(path: Path) -> Contents:
+    """All tasks and rows of a store, looked at; nothing is changed.
 
     Raises:
         StoreError: if it cannot be used, or another process is writing to it.
@@ -322,31 +340,38 @@ def read_store(path: Path) -> tuple[dict[str, Any], list[StoredRow]]:
         connection = sqlite3.connect(path, timeout=0, isolation_level=None)
         try:
             connection.execute("BEGIN")
-            owner = stored_owner(connection, path)
-            check_rows(connection, path)
-            return owner, list(connection.execute("SELECT * FROM trials ORDER BY rowid"))
+            check_schema(connection, path)
+            tasks = check_rows(connection, path)
+            return tasks, list(connection.execute("SELECT * FROM trials ORDER BY rowid"))
         finally:
             connection.close()
     except _ERRORS as error:
         raise _complaint(path, error) from None
 
 
-def difference(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """What a stored run has that the wanted one has not, in words: the first field of the settings that differs."""
-
-    def values(owner: Mapping[str, Any], name: str) -> list[Any]:
-        settings = owner.get("settings")
-        found = [s.get(name) for s in settings if isinstance(s, dict)] if isinstance(settings, list) else []
-        return list({canonical_json(value): value for value in found}.values())
-
-    def shown(found: list[Any]) -> str:
-        return ", ".join(repr(value) for value in found)
-
-    if stored.get("measure") != wanted.get("measure"):
-        return f"measure = {stored.get('measure')!r}, not {wanted.get('measure')!r}"
-    names = {name for owner in (stored, wanted) for s in owner.get("settings") or [] for name in s}
-    for name in sorted(names):
-        have, want = values(stored, name), values(wanted, name)
-        if have != want:
-            return f"{name} = {shown(have)}, not {shown(want)}"
+def difference(stored: Sequence[Any], wanted: Sequence[Any]) -> str:
+    """What stored tasks have that the wanted ones have not, in words: the first field that differs."""
+    have, want = _values(stored), _values(wanted)
+    for name in sorted(have.keys() | want.keys()):
+        first, second = have.get(name, {}), want.get(name, {})
+        if first.keys() != second.keys():
+            shown = [", ".join(repr(value) for value in found.values()) or "none" for found in (first, second)]
+            return f"{name} = {shown[0]}, not {shown[1]}"
     return "the same values in other combinations"
+
+
+def _values(identities: Sequence[Any]) -> dict[str, dict[str, Any]]:
+    """Every value of every field, nested ones too: field -> canonical JSON -> value."""
+    found: dict[str, dict[str, Any]] = defaultdict(dict)
+
+    def visit(value: Any) -> None:
+        for name, inner in value.items():
+            if isinstance(inner, dict):
+                visit(inner)
+            else:
+                found[name][canonical_json(inner)] = inner
+
+    for identity in identities:
+        if isinstance(identity, dict):
+            visit(identity)
+    return found

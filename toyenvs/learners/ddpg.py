@@ -16,6 +16,7 @@ class DDPG(Learner):
     """Temporal-difference loss only: mean (Q − (r + γQ'))²."""
 
     name = "ddpg"
+    label = "DDPG"
 
     @property
     @override

@@ -21,6 +21,7 @@ class GradientOnly(Learner):
     """Goal-gradient loss only: mean over transitions and goal coordinates of (∇Q − ∇(r + γQ'))²."""
 
     name = "gradient-only"
+    label = "gradient matching"
 
     @property
     @override

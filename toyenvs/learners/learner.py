@@ -27,6 +27,11 @@ class Learner(ABC):
     """
 
     name: ClassVar[str]
+    """The name on the command line and in result files."""
+
+    label: ClassVar[str]
+    """As it is written in tables and figures."""
+
     settings: DescentSettings = field(default_factory=DescentSettings)
 
     @property

@@ -21,6 +21,7 @@ class ReenGAGE(Learner):
     """
 
     name = "reengage"
+    label = "ReenGAGE"
     alpha: float = 1.0
 
     def __post_init__(self) -> None:

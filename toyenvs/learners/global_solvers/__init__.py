@@ -4,7 +4,7 @@ A learner of :mod:`toyenvs.learners` descends from one start. A minimiser looks 
 reports ``ambiguous`` when it has found two: hitting the true parameter while another zero exists is luck, not
 identification. Like a learner it sees transitions, never the true parameter.
 
-* ``minimiser``      over the hypothesis class: exactly where there is an exact method (Procrustes, rank, enumeration),
+* ``global-solver``  over the hypothesis class: exactly where there is an exact method (Procrustes, rank, enumeration),
   else by restarts of a second-order method;
 * ``least-squares``  over all matrices;
 * ``relaxation``     over the convex hull of the orthogonal matrices.
@@ -153,7 +153,7 @@ def _relaxation(
 _Method = Callable[[HypothesisClass, Equations, StartingPoints, float, MinimiserSettings], TrainingResult]
 
 MINIMISERS: dict[str, _Method] = {
-    "minimiser": _minimiser,
+    "global-solver": _minimiser,
     "least-squares": _least_squares,
     "relaxation": _relaxation,
 }

@@ -16,8 +16,9 @@ from typing import Any
 
 import torch
 
+from analysis.errors import ConfigError, expected_one_of
 from analysis.experiments.formula import Formula
-from analysis.tasks.setting import ConfigError, Setting, expected_one_of
+from analysis.tasks import ParametricTask, Task
 from proofs_check.exact.class_tangents import has_tangents
 from proofs_check.exact.rank_prediction import CountsByRank, count_by_rank, polynomial_in_d
 from proofs_check.testing import (
@@ -57,14 +58,14 @@ class OwnPrediction:
     counts: Mapping[int, int]
     silent_because: str = ""
 
-    def __call__(self, setting: Setting) -> float | None:
-        """The prediction of a setting."""
-        counted = self.counts.get(setting.dim)
-        return counted if counted is not None or self.formula is None else self.formula(setting)
+    def __call__(self, task: Task) -> float | None:
+        """The prediction of a task."""
+        counted = self.counts.get(task.dim)
+        return counted if counted is not None or self.formula is None else self.formula(task)
 
 
 def name_own(common: Mapping[str, Any]) -> tuple[dict[str, Any], OwnConstruction | None]:
-    """Fields of :class:`Setting` with a construction of one's own loaded, and its class the default group.
+    """Fields of a task with a construction of one's own loaded, and its class the default group.
 
     Args:
         common: as given; ``construction`` may be a class, "path/to/file.py:Class" or an entry point's name.
@@ -93,8 +94,8 @@ def name_own(common: Mapping[str, Any]) -> tuple[dict[str, Any], OwnConstruction
     return {**named, "construction": own.name, "construction_source": own.source}, own
 
 
-def check_own(own: OwnConstruction, setting: Setting) -> None:
-    """Put the formulas through the property tests, in small dimensions and at the setting's discount.
+def check_own(own: OwnConstruction, task: ParametricTask) -> None:
+    """Put the formulas through the property tests, in small dimensions and at the task's discount.
 
     Raises:
         ConfigError: naming the formula, what it gives and what was expected.
@@ -104,14 +105,14 @@ def check_own(own: OwnConstruction, setting: Setting) -> None:
             raise ConfigError(
                 "construction", own.name, f"its predicted[{learner!r}]: {expected_one_of(learner, LEARNERS)}"
             )
-    group = setting.make_group()
+    group = task.problem.make_group()
     dims = [dim for dim in range(2, 13) if group.allows(dim)][:_CHECKED_DIMS]
     try:
         if type(group).__module__.partition(".")[0] != "toyenvs":
             for dim in dims:
                 assert_hypothesis_class(group, dim)
         for dim in dims:
-            construction = own.construction(dim, setting.discount)
+            construction = own.construction(dim, task.problem.discount)
             if construction.goal_dim != dim:
                 raise ConfigError("construction", own.name, f"goal_dim is {construction.goal_dim}; expected d = {dim}")
             assert_value_is_return(construction, group=group)
@@ -157,7 +158,7 @@ def _counts(construction: type[Construction], group: HypothesisClass, dim: int, 
     return count_by_rank(construction, group, dim, discount)
 
 
-def predict_own(own: OwnConstruction, learner: str, setting: Setting) -> OwnPrediction:
+def predict_own(own: OwnConstruction, learner: str, task: ParametricTask) -> OwnPrediction:
     """What is predicted of a learner: what the construction states, or what exact ranks count.
 
     Ranks are counted for one fresh goal and one random action a transition.
@@ -165,7 +166,7 @@ def predict_own(own: OwnConstruction, learner: str, setting: Setting) -> OwnPred
     Args:
         own: the construction.
         learner: key of ``LEARNERS``.
-        setting: of a point; its dimension does not matter.
+        task: of a point; its dimension does not matter.
 
     Raises:
         ConfigError: if a stated formula is none.
@@ -174,29 +175,29 @@ def predict_own(own: OwnConstruction, learner: str, setting: Setting) -> OwnPred
     if stated is not None:
         formula = Formula(stated)
         try:
-            formula(setting)
+            formula(task)
         except ConfigError as error:
             raise ConfigError("construction", own.name, f"its predicted[{learner!r}]: {error}") from None
-        other = _not_the_plain(setting, stated)
+        other = _not_the_plain(task, stated)
         return OwnPrediction(None, None, {}, other) if other else OwnPrediction(formula, None, {})
     counted: dict[str, Callable[[CountsByRank], int | None]] = {
         "ddpg": lambda c: c.ddpg,
         "reengage": lambda c: c.reengage,
     }
-    if learner not in counted or _not_the_plain(setting):
+    if learner not in counted or _not_the_plain(task):
         return OwnPrediction(
             None, None, {}, "equations are counted for ddpg and reengage on the theory's own data only"
         )
-    if learner == "reengage" and setting.group == "o":
+    if learner == "reengage" and task.problem.group == "o":
         return OwnPrediction(None, None, {}, "a count of equations near U does not see reflections")
-    group, counts, never = setting.make_group(), {}, False
+    group, counts, never = task.problem.make_group(), {}, False
     if not has_tangents(group.name):
-        return OwnPrediction(None, None, {}, f"equations are not counted on the class {setting.group}")
+        return OwnPrediction(None, None, {}, f"equations are not counted on the class {task.problem.group}")
     for dim in _COUNTED_DIMS:
         if not group.allows(dim):
             continue
         try:
-            count = counted[learner](_counts(own.construction, group, dim, setting.discount))
+            count = counted[learner](_counts(own.construction, group, dim, task.problem.discount))
         except ArithmeticError as error:
             return OwnPrediction(None, None, {}, f"the equations cannot be counted ({error})")
         except Exception as error:  # a formula may be right for arrays and tensors, and not run on exact numbers
@@ -211,7 +212,7 @@ def predict_own(own: OwnConstruction, learner: str, setting: Setting) -> OwnPred
     return OwnPrediction(Formula(found[0]), found[1], counts)
 
 
-def _not_the_plain(setting: Setting, formula: str = "") -> str:
+def _not_the_plain(task: Task, formula: str = "") -> str:
     """Which data a prediction is not about, unless its formula has a letter for them; "" for the theory's own.
 
     That is one fresh goal and one random action a transition, without noise, and the learner's loss minimised.
@@ -225,9 +226,9 @@ def _not_the_plain(setting: Setting, formula: str = "") -> str:
             ("goals", "", ("independent",)),
             ("actions", "", ("ball",)),
             ("noise", "sigma", (0.0,)),
-            ("method", "", ("descent", "minimiser")),
+            ("method", "", ("descent", "global-solver")),
         )
-        if letter not in named and getattr(setting, name) not in plain
+        if letter not in named and task.described.get(name) not in plain
     ]
-    told = ", ".join(f"{name} = {getattr(setting, name)}" for name in other)
+    told = ", ".join(f"{name} = {task.described.get(name)}" for name in other)
     return f"what is stated of it does not speak of {told}" if other else ""
