@@ -24,10 +24,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from typing_extensions import override
 
@@ -67,7 +69,7 @@ _LEARNERS = ("ddpg", "reengage")
 _LETTERS = {"d", "D", *FUNCTIONS}
 """What a law may be made of."""
 
-_COLUMNS = ("dim", "n50", "n50_low", "n50_high", "smallest_n", "settled", "censored", "trials")
+_COLUMNS = ("dim", "n50", "n50_low", "n50_high", "n_min", "resolved", "censored", "trials")
 
 
 def _frame(records: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> Any:
@@ -489,6 +491,12 @@ def _law(text: Any) -> Law:
             return None
 
     at(2)
-    order = order_of_growth(large) or order_of_growth(lambda dim: at(dim // 2**5))
+    order = order_of_growth(large)
+    if order is None:
+        order = order_of_growth(lambda dim: at(dim // 2**5))
     assert order is not None, "a formula has a value everywhere, or raises"
-    return Law(name, order, lambda dims: np.array([at(int(d)) for d in dims], dtype=np.float64))
+    return Law(name, order, partial(_values, formula))
+
+
+def _values(formula: Formula, dims: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.array([formula(Setting(dim=int(d), learner="ddpg")) for d in dims], dtype=np.float64)

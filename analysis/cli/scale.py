@@ -89,12 +89,12 @@ columns of the report:
   min N         smallest whole N with success probability at least 1/2; with a ~ it is N50 rounded up
   theory        smallest N that determines the rotation; ratio is min N over theory
   starts        starting points that the minimiser used in a trial, on average
-  ended by      settled: exact tests put N-1 below 1/2 and N above; precision: N50 is known well enough;
+  ended by      resolved: exact tests put N-1 below 1/2 and N above; precision: N50 is known well enough;
                 budget: trials spent (--trials at any one N, 12 times as many in all);
                 censored: 1/2 is crossed outside of the N that were tried, and N50 is a bound
 
 verdicts: agrees and disagrees are about every curve of which something is expected; undecided means that the data
-leave it open (points not settled, or dimensions too few to tell laws apart), and more trials or dimensions may help
+leave it open (points not resolved, or dimensions too few to tell laws apart), and more trials or dimensions may help
 
 Interrupt it at any time: finished trials are kept, and the same command goes on where it stopped. That holds for a
 killed worker, a full disk and a power cut, too; a store that something else has damaged is refused, and --repair

@@ -40,7 +40,7 @@ LABELS = {"ddpg": "DDPG", "reengage": "ReenGAGE", "gradient-only": "gradient mat
 """How the learners' names are written."""
 
 EXPECTATIONS = {
-    "equal": "the smallest N with success ≥ 1/2 is the predicted integer at every point, settled by exact tests",
+    "equal": "the smallest N with success ≥ 1/2 is the predicted integer at every point, resolved by exact tests",
     "order": "the threshold grows with the power of d that the prediction grows with",
     "within": "the threshold (or error) over its prediction is 1 up to the tolerance",
     "at most": "the threshold is nowhere above the prediction",

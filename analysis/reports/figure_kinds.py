@@ -105,9 +105,9 @@ def _interval(successes: int, trials: int) -> tuple[float, float]:
 
 def _fitted(threshold: Threshold, num_transitions: FloatArray) -> list[float]:
     """Fitted success probabilities at each N; none without a fit."""
-    if threshold.slope is None or threshold.strays is None:
+    if threshold.slope is None or threshold.rates is None:
         return []
-    fit = success_probability(num_transitions, threshold.n50, threshold.slope, threshold.strays)
+    fit = success_probability(num_transitions, threshold.n50, threshold.slope, threshold.rates)
     return [float(probability) for probability in fit]
 
 
@@ -260,10 +260,10 @@ def _ratio_series(results: ExperimentResults) -> list[Series]:
 def _trends(results: ExperimentResults) -> list[Trend]:
     found = []
     for curve in results.curves:
-        approach = curve.approach
-        if approach is not None and results.experiment.x == "dim":
-            dims = np.geomspace(approach.dims[0], approach.dims[-1], 50).tolist()
-            found.append(Trend(curve.curve.label, dims, [approach.ratio(dim) for dim in dims]))
+        limit = curve.ratio_limit
+        if limit is not None and results.experiment.x == "dim":
+            dims = np.geomspace(limit.dims[0], limit.dims[-1], 50).tolist()
+            found.append(Trend(curve.curve.label, dims, [limit.ratio(dim) for dim in dims]))
     return found
 
 
@@ -303,14 +303,14 @@ def _ratio_caption(results: ExperimentResults) -> str:
         "N50, the number of transitions at which the fitted success probability is 1/2, over the number that theory"
         " predicts, with 95 % profile-likelihood intervals; triangles: bounds."
     )
-    fits = [curve for curve in results.curves if curve.approach is not None]
+    fits = [curve for curve in results.curves if curve.ratio_limit is not None]
     for curve in fits:
-        approach = curve.approach
-        assert approach is not None
-        high = "∞" if approach.limit_high is None else f"{approach.limit_high:.2f}"
+        limit = curve.ratio_limit
+        assert limit is not None
+        high = "∞" if limit.limit_high is None else f"{limit.limit_high:.2f}"
         text += (
-            f" Dashed: {curve.curve.label}, fitted from d = {approach.dims[0]} on, {approach.limit:.2f} +"
-            f" {approach.coefficient:.2f} d^-{approach.power:.2f} (limit {approach.limit_low:.2f} to {high})."
+            f" Dashed: {curve.curve.label}, fitted from d = {limit.dims[0]} on, {limit.limit:.2f} +"
+            f" {limit.coefficient:.2f} d^-{limit.power:.2f} (limit {limit.limit_low:.2f} to {high})."
         )
     return f"{text} {closing_sentences(results.experiment)}"
 

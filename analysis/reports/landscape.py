@@ -1,7 +1,7 @@
 """The loss as a landscape: along geodesics from the truth, and where descents from random starts end.
 
 Drawn for the largest dimension of a run that is small enough, at half of N₅₀, at N₅₀ and at twice N₅₀ transitions (of
-the smallest N with success ≥ 1/2, where that integer is settled). It is computed for the figure, from the run's seed:
+the smallest N with success ≥ 1/2, where that integer is resolved). It is computed for the figure, from the run's seed:
 a few seconds, and the same numbers each time.
 """
 
@@ -67,8 +67,8 @@ def _chosen(results: ExperimentResults) -> list[tuple[CurveResults, Setting, flo
         if able:
             row = max(able, key=lambda row: row.point.setting.dim)
             assert row.threshold is not None
-            settled = row.threshold.smallest_n if row.threshold.settled else None
-            found.append((curve, row.point.setting, row.threshold.n50 if settled is None else float(settled)))
+            resolved = row.threshold.n_min if row.threshold.resolved else None
+            found.append((curve, row.point.setting, row.threshold.n50 if resolved is None else float(resolved)))
     return found
 
 
@@ -165,7 +165,7 @@ def _caption(results: ExperimentResults) -> str:
         f"Above: the loss of one buffer along {_GEODESICS} random geodesics U exp(tΩ) from the truth, with Ω of"
         f" operator norm 1: medians, and 10 to 90 % shaded. Below: where descents from {_STARTS} random starts end,"
         " sorted by loss; filled where the policy is a success. Losses are over their mean at random parameters; N is"
-        " half of the threshold, the threshold (the settled integer, or N50 rounded) and twice the threshold. "
+        " half of the threshold, the threshold (the resolved integer, or N50 rounded) and twice the threshold. "
         + closing_sentences(results.experiment)
     )
 

@@ -51,28 +51,20 @@ def _experiment_summary(experiment: Experiment) -> dict[str, Any]:
 
 
 def _curve_summary(results: CurveResults) -> dict[str, Any]:
-    curve, scaling, joint = results.curve, results.scaling, results.joint
+    curve, scaling = results.curve, results.scaling
     power = None if scaling is None else scaling.exponent
     outcomes: dict[str, int] = {}
     for tally in results.outcomes:
         outcomes[tally.outcome] = outcomes.get(tally.outcome, 0) + tally.trials
     wrong = results.wrong_component
-    verdict, approach = results.verdict, results.approach
+    verdict, limit = results.verdict, results.ratio_limit
     return {
         "learner": curve.learner,
         "optimiser": curve.optimiser,
         "thresholds": [threshold_record(curve, row) for row in results.points if row.threshold is not None],
         "errors": [_errors_summary(row) for row in results.points if row.errors],
         "exponent": None if power is None else {"value": power.value, "low": power.low, "high": power.high},
-        "joint_model": None
-        if joint is None
-        else {
-            "exponent": joint.exponent,
-            "low": joint.exponent_low,
-            "high": joint.exponent_high,
-            "lack_of_fit": joint.lack_of_fit,
-        },
-        "approach": None if approach is None else {**asdict(approach), "dims": list(approach.dims)},
+        "ratio_limit": None if limit is None else {**asdict(limit), "dims": list(limit.dims)},
         "laws": [] if scaling is None else [law_record(curve, fit) for fit in scaling.laws],
         "best_law": None if scaling is None else scaling.best,
         "exact_laws": list(results.exact_laws),
@@ -96,10 +88,6 @@ def _errors_summary(row: PointResult) -> dict[str, Any]:
             for error in row.errors
         },
     }
-
-
-_REJECTED = 0.01
-"""p-value of a test of fit below which the model is not to be quoted."""
 
 
 def write_results(results: ExperimentResults, directory: RunDirectory) -> list[Path]:
@@ -153,7 +141,7 @@ def print_report(results: ExperimentResults, written: Sequence[Path], console: C
 
 def growth_lines(results: CurveResults) -> list[str]:
     """What is fitted to a curve's growth, in sentences; none off the axis of dimensions."""
-    label, scaling, joint = results.curve.label, results.scaling, results.joint
+    label, scaling = results.curve.label, results.scaling
     if scaling is None:
         return []
     if scaling.exponent is None:
@@ -167,25 +155,19 @@ def growth_lines(results: CurveResults) -> list[str]:
     best = scaling.best_fit
     own = "" if best is None else f" (the law {best.law.name} itself has slope {best.local_exponent:.2f} on these d)"
     lines = [f"{label}: exponent {power.value:.2f} [{low}, {high}]{own}; AIC weights: {weights}"]
-    if joint is not None:
-        low, high = ("…" if end is None else f"{end:.2f}" for end in (joint.exponent_low, joint.exponent_high))
-        fit = "" if joint.lack_of_fit is None else f"; lack of fit: p = {joint.lack_of_fit:.3f}"
-        if joint.lack_of_fit is not None and joint.lack_of_fit < _REJECTED:
-            fit += ", so that the counts reject this model and its interval means little"
-        lines.append(f"  one model of all counts: exponent {joint.exponent:.2f} [{low}, {high}]{fit}")
-    if len(results.settled) > 1:
+    if len(results.resolved) > 1:
         exact = (
             f"exactly {', '.join(results.exact_laws)}" if results.exact_laws else "none of these laws, with constant 1"
         )
-        lines.append(f"  settled smallest N (d = {', '.join(map(str, results.settled))}): {exact}")
-    approach = results.approach
-    if approach is not None:
-        high = "…" if approach.limit_high is None else f"{approach.limit_high:.2f}"
+        lines.append(f"  resolved smallest N (d = {', '.join(map(str, results.resolved))}): {exact}")
+    limit = results.ratio_limit
+    if limit is not None:
+        high = "…" if limit.limit_high is None else f"{limit.limit_high:.2f}"
         lines.append(
-            f"  N50 over the prediction ≈ {approach.limit:.2f} + {approach.coefficient:.2f}·d^-{approach.power:.2f}:"
-            f" limit in [{approach.limit_low:.2f}, {high}], p = {approach.limit_one:.2f} for 1,"
-            f" from d = {', '.join(map(str, approach.dims))}"
-            + (" (the power is at the end of its range)" if approach.power_bounded else "")
+            f"  N50 over the prediction ≈ {limit.limit:.2f} + {limit.coefficient:.2f}·d^-{limit.power:.2f}:"
+            f" limit in [{limit.limit_low:.2f}, {high}], p = {limit.limit_one:.2f} for 1,"
+            f" from d = {', '.join(map(str, limit.dims))}"
+            + (" (the power is at the end of its range)" if limit.power_bounded else "")
         )
     return lines
 

@@ -12,7 +12,7 @@ from analysis.figures import Figure, Mark, Series, TheoryLine, alone, draw_thres
 from analysis.reports.tables import csv_text
 from analysis.results.experiment_results import ExperimentResults
 from analysis.results.verdict import PointResult
-from analysis.statistics.threshold import SETTLE_LEVEL
+from analysis.statistics.threshold import RESOLVE_LEVEL
 from proofs_check.theory import convex_relaxation, transitions_for_useful
 
 __all__ = [
@@ -65,8 +65,8 @@ def marks_csv(results: ExperimentResults) -> str:
             record = {"curve": series.label, "x": one.x}
             value = None if math.isnan(one.value) else one.value
             records.append({**record, "kind": kind, "value": value, "low": one.low, "high": one.high})
-            if one.smallest_n is not None:
-                records.append({**record, "kind": "settled smallest N", "value": one.smallest_n})
+            if one.n_min is not None:
+                records.append({**record, "kind": "resolved smallest N", "value": one.n_min})
     for line in theory_lines(results.experiment, places):
         name = {"curve": line.series or line.label.strip("$"), "kind": "theory" if line.series else "weaker method"}
         records += [{**name, "x": x, "value": count} for x, count in zip(line.x, line.counts, strict=True)]
@@ -82,19 +82,19 @@ def caption(results: ExperimentResults) -> str:
     found = {row.threshold.censored for curve in results.curves for row in curve.points if row.threshold is not None}
     bounds = "; triangles: bounds" if found & {"left", "right"} else ""
     unknown = "; crosses: not determined" if "undetermined" in found else ""
-    unit, tests = unit_of(experiment), f"exact tests at level {SETTLE_LEVEL:g}"
+    unit, tests = unit_of(experiment), f"exact tests at level {RESOLVE_LEVEL:g}"
     if experiment.measure == "error":
         sentences.append("Marks: N times the mean squared error at the largest N, with 95 % intervals.")
     elif _about_integers(experiment):
         sentences.append(
-            f"Marks: the smallest number N of {unit} with success probability at least 1/2, settled by {tests} at N - 1"
-            f" and N, or with a 95 % interval{bounds and bounds + ' on N50'}{unknown}."
+            f"Marks: the smallest number N of {unit} with success probability at least 1/2, resolved by {tests} at"
+            f" N - 1 and N, or with a 95 % interval{bounds and bounds + ' on N50'}{unknown}."
         )
     else:
         sentences.append(
             f"Marks: N50, the number of {unit} at which the fitted success probability is 1/2, with 95 %"
             f" profile-likelihood intervals; short bars: the smallest N with probability at least 1/2, where {tests}"
-            f" settle it{bounds}{unknown}."
+            f" resolve it{bounds}{unknown}."
         )
     lines = theory_lines(experiment, places_of(experiment))
     if any(line.series for line in lines):
@@ -168,7 +168,7 @@ def _series(results: ExperimentResults, places: Mapping[Any, float]) -> list[Ser
 
 
 def mark(row: PointResult, x: float, integers: bool) -> Mark:
-    """N₅₀ with its interval, or the least N where that is wanted and settled."""
+    """N₅₀ with its interval, or the least N where that is wanted and resolved."""
     if row.errors:
         last = row.errors[-1]
         n = last.num_transitions
@@ -178,15 +178,15 @@ def mark(row: PointResult, x: float, integers: bool) -> Mark:
         return Mark(x, n * last.mean, low, high)
     threshold = row.threshold
     assert threshold is not None
-    settled = threshold.smallest_n if threshold.settled else None
-    if integers and (settled is not None or not threshold.censored):
-        # The least N is N₅₀ rounded up; where trials do not settle it, so are the ends of its interval.
+    resolved = threshold.n_min if threshold.resolved else None
+    if integers and (resolved is not None or not threshold.censored):
+        # The least N is N₅₀ rounded up; where trials do not resolve it, so are the ends of its interval.
         low, high = (
-            None if settled is not None or end is None else float(math.ceil(end - 1e-9))
+            None if resolved is not None or end is None else float(math.ceil(end - 1e-9))
             for end in (threshold.n50_low, threshold.n50_high)
         )
-        return Mark(x, threshold.smallest_n or math.ceil(threshold.n50), low, high)
-    return Mark(x, threshold.n50, threshold.n50_low, threshold.n50_high, threshold.censored, settled)
+        return Mark(x, math.ceil(threshold.n50) if threshold.n_min is None else threshold.n_min, low, high)
+    return Mark(x, threshold.n50, threshold.n50_low, threshold.n50_high, threshold.censored, resolved)
 
 
 def theory_lines(experiment: Experiment, places: Mapping[Any, float]) -> list[TheoryLine]:

@@ -16,7 +16,7 @@ from analysis.measures.fixed_sizes import ErrorEstimate
 from analysis.reports.latex import as_latex
 from analysis.results.experiment_results import CurveResults, ExperimentResults
 from analysis.results.verdict import PointResult
-from analysis.statistics.scaling_law import LawFit
+from analysis.statistics.scaling_law import Exponent, LawFit
 from analysis.statistics.threshold import Threshold
 
 __all__ = [
@@ -53,8 +53,8 @@ THRESHOLD_COLUMNS = (
     "n50_low",
     "n50_high",
     "n90",
-    "smallest_n",
-    "settled",
+    "n_min",
+    "resolved",
     "predicted",
     "ratio",
     "censored",
@@ -90,11 +90,10 @@ SCALING_COLUMNS = (
     "exponent",
     "exponent_low",
     "exponent_high",
-    "misfit",
+    "between_dimension_sd",
     "log_likelihood",
     "aic",
     "weight",
-    "lack_of_fit",
 )
 
 _DIGITS = 6
@@ -127,8 +126,8 @@ def threshold_record(curve: Curve, row: PointResult) -> dict[str, Any]:
         "n50_low": _rounded(threshold.n50_low),
         "n50_high": _rounded(threshold.n50_high),
         "n90": _rounded(threshold.n90),
-        "smallest_n": threshold.smallest_n,
-        "settled": threshold.settled,
+        "n_min": threshold.n_min,
+        "resolved": threshold.resolved,
         "predicted": _rounded(row.point.predicted),
         "ratio": _rounded(row.ratio),
         "censored": threshold.censored,
@@ -193,61 +192,42 @@ def law_record(curve: Curve, fit: LawFit) -> dict[str, Any]:
         "exponent": _rounded(fit.local_exponent),
         "exponent_low": None,
         "exponent_high": None,
-        "misfit": _rounded(fit.tau),
+        "between_dimension_sd": _rounded(fit.between_dimension_sd),
         "log_likelihood": _rounded(fit.log_likelihood),
         "aic": _rounded(fit.aic),
         "weight": _rounded(fit.weight),
     }
 
 
-def _power_records(results: CurveResults) -> list[dict[str, Any]]:
-    """The exponents: of the two-stage power law and of the joint model."""
-    records = []
-    curve, scaling, joint = results.curve, results.scaling, results.joint
-    if scaling is not None and scaling.exponent is not None:
-        power = scaling.exponent
-        records.append(
-            {
-                "curve": curve.label,
-                "learner": curve.learner,
-                "law": "power",
-                "constant": _rounded(power.constant),
-                "exponent": _rounded(power.value),
-                "exponent_low": _rounded(power.low),
-                "exponent_high": _rounded(power.high),
-                "misfit": _rounded(power.tau),
-                "log_likelihood": _rounded(power.log_likelihood),
-                "aic": _rounded(power.aic),
-            }
-        )
-    if joint is not None:
-        records.append(
-            {
-                "curve": curve.label,
-                "learner": curve.learner,
-                "law": "joint model",
-                "constant": _rounded(math.exp(joint.log_constant)),
-                "exponent": _rounded(joint.exponent),
-                "exponent_low": _rounded(joint.exponent_low),
-                "exponent_high": _rounded(joint.exponent_high),
-                "lack_of_fit": _rounded(joint.lack_of_fit),
-            }
-        )
-    return records
+def _power_record(curve: Curve, power: Exponent) -> dict[str, Any]:
+    """The power law of one curve."""
+    return {
+        "curve": curve.label,
+        "learner": curve.learner,
+        "law": "power",
+        "constant": _rounded(power.constant),
+        "exponent": _rounded(power.value),
+        "exponent_low": _rounded(power.low),
+        "exponent_high": _rounded(power.high),
+        "between_dimension_sd": _rounded(power.between_dimension_sd),
+        "log_likelihood": _rounded(power.log_likelihood),
+        "aic": _rounded(power.aic),
+    }
 
 
 def scaling_csv(results: ExperimentResults) -> str:
-    """The scaling laws: each candidate, the power law and the joint model, per curve.
+    """The scaling laws: each candidate and the power law, per curve.
 
-    ``exponent`` is the fitted one for the power law and the joint model and, for a candidate, its own log-log slope
-    over the dimensions; ``misfit`` is the scatter of log N50 around the law beyond sampling error; ``weight`` is among
-    the candidates; ``lack_of_fit`` is a p-value.
+    ``exponent`` is the fitted one for the power law and, for a candidate, its own log-log slope over the dimensions;
+    ``between_dimension_sd`` is the scatter of log N50 around the law beyond sampling error; ``weight`` is among the
+    candidates.
     """
     records = []
     for curve in results.curves:
         if curve.scaling is not None:
             records += [law_record(curve.curve, fit) for fit in curve.scaling.laws]
-        records += _power_records(curve)
+            if curve.scaling.exponent is not None:
+                records.append(_power_record(curve.curve, curve.scaling.exponent))
     return csv_text(SCALING_COLUMNS, records)
 
 
@@ -270,9 +250,9 @@ def _or_dash(value: float | None, form: Callable[[float], str] = str) -> str:
 
 
 def smallest_text(threshold: Threshold) -> str:
-    """The smallest N, marked where it is the rounded-up N₅₀ and not settled by trials."""
-    least = threshold.smallest_n
-    return _or_dash(least) if least is None or threshold.settled else f"~{least}"
+    """The smallest N, marked where it is the rounded-up N₅₀ and not resolved by trials."""
+    least = threshold.n_min
+    return _or_dash(least) if least is None or threshold.resolved else f"~{least}"
 
 
 def terminal_table(results: CurveResults, x: str) -> Table:
@@ -395,11 +375,11 @@ def _latex_cells(row: PointResult) -> list[str]:
     sign = {"left": "\\le ", "right": "\\ge "}.get(threshold.censored, "")
     low, high = ("" if end is None else count_text(end) for end in (threshold.n50_low, threshold.n50_high))
     shown = count_text(threshold.n50)
-    about = "" if threshold.settled else r"{\sim}"  # N₅₀ rounded up, not settled by trials
+    about = "" if threshold.resolved else r"{\sim}"  # N₅₀ rounded up, not resolved by trials
     return [
         "--" if threshold.censored == "undetermined" else _latex_n50(threshold) if not sign else f"${sign}{shown}$",
         f"[{low or '--'}, {high or '--'}]" if low or high else "--",
-        "--" if threshold.smallest_n is None else f"${about}{threshold.smallest_n}$",
+        "--" if threshold.n_min is None else f"${about}{threshold.n_min}$",
         theory,
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,8 @@ from analysis.measures.threshold_search import ThresholdSearch
 from analysis.results.verdict import PointResult, Verdict, combine, judge
 from analysis.running.sweep import Plan
 from analysis.statistics.counts import Counts
-from analysis.statistics.joint_model import JointModel, fit_joint_model
-from analysis.statistics.ratio_limit import Approach, fit_approach
-from analysis.statistics.scaling_law import CANDIDATE_LAWS, Law, Scaling, fit_scaling
+from analysis.statistics.ratio_limit import RatioLimit, fit_ratio_limit
+from analysis.statistics.scaling_law import CANDIDATE_LAWS, Law, Polynomial, Scaling, fit_scaling
 from analysis.statistics.threshold import Threshold, fit_threshold
 from analysis.tasks.setting import Setting
 from toyenvs.constructions import NoRewardGradient
@@ -47,15 +47,13 @@ class CurveResults:
     Attributes:
         curve: what was measured, and what was expected.
         points: what was found, in the order of the axis.
-        scaling: laws fitted to the thresholds one by one (two stages); None off the axis of dimensions.
-        joint: one model of all counts, logit P = β(log N − a − b·log d); None as well, or without enough dimensions.
+        scaling: laws fitted to the thresholds; None off the axis of dimensions.
         outcomes: how its trials ended.
     """
 
     curve: Curve
     points: tuple[PointResult, ...]
     scaling: Scaling | None
-    joint: JointModel | None
     outcomes: tuple[OutcomeCount, ...]
 
     @property
@@ -64,39 +62,39 @@ class CurveResults:
         return judge(self.curve, self.points, self.scaling)
 
     @property
-    def settled(self) -> dict[int, int]:
-        """The smallest N by d, where exact tests settle it; empty off the axis of dimensions."""
+    def resolved(self) -> dict[int, int]:
+        """The smallest N by d, where exact tests resolve it; empty off the axis of dimensions."""
         return {
-            row.point.setting.dim: threshold.smallest_n
+            row.point.setting.dim: threshold.n_min
             for row in self.points
             if self.scaling is not None
             and (threshold := row.threshold) is not None
-            and threshold.settled
-            and threshold.smallest_n is not None
+            and threshold.resolved
+            and threshold.n_min is not None
         }
 
     @property
     def exact_laws(self) -> tuple[str, ...]:
-        """The laws that *are* the smallest N wherever it is settled, no constant; "the prediction" first, if it is.
+        """The laws that *are* the smallest N wherever it is resolved, no constant; "the prediction" first, if it is.
 
         Where success jumps from never to always, N₅₀ is known to lie between N − 1 and N only, and for small d a
         constant times a steeper law passes there as well: weights do not tell them apart, the integers do.
         """
-        settled = self.settled
-        dims = list(settled)
+        resolved = self.resolved
+        dims = list(resolved)
         if self.scaling is None or not dims:
             return ()
         predicted = {row.point.setting.dim: row.point.predicted for row in self.points}
-        told = ["the prediction"] if all(predicted[d] == n for d, n in settled.items()) else []
+        told = ["the prediction"] if all(predicted[d] == n for d, n in resolved.items()) else []
         laws = [
             fit.law.name
             for fit in self.scaling.laws
-            if np.array_equal(np.round(np.exp(fit.law.log(dims)), 6), list(settled.values()))
+            if np.array_equal(np.round(np.exp(fit.law.log(dims)), 6), list(resolved.values()))
         ]
         return (*told, *laws)
 
     @property
-    def approach(self) -> Approach | None:
+    def ratio_limit(self) -> RatioLimit | None:
         """Where the ratio of a descent's N₅₀ to the prediction goes as d grows; None where no order is predicted.
 
         From d = 8 on: below, luck and integers decide, and the ratio rises before it falls. None as well where a
@@ -112,14 +110,14 @@ class CurveResults:
             for row in asked
             if (threshold := row.threshold) is not None
             and not threshold.censored
-            and not threshold.settled
+            and not threshold.resolved
             and math.isfinite(threshold.half_width)
             and row.point.predicted is not None
         ]
         if not known:
             return None
         dims, ratios, errors = zip(*known, strict=True)
-        return fit_approach(dims, ratios, errors)
+        return fit_ratio_limit(dims, ratios, errors)
 
     @property
     def wrong_component(self) -> tuple[int, int] | None:
@@ -178,10 +176,8 @@ class ExperimentResults:
                     )
                 )
             own = {point.setting.hash() for point in curve.points}
-            scaling, joint = _growth(experiment, curve, plans)
-            curves.append(
-                CurveResults(curve, tuple(points), scaling, joint, tuple(t for t in tallies if t.setting in own))
-            )
+            scaling = _growth(experiment, curve, plans)
+            curves.append(CurveResults(curve, tuple(points), scaling, tuple(t for t in tallies if t.setting in own)))
         return cls(experiment, tuple(curves))
 
     @property
@@ -213,25 +209,23 @@ def _threshold(plan: Plan) -> Threshold | None:
     return fit_threshold(Counts.from_cells(plan.cells)) if isinstance(plan, ThresholdSearch) else None
 
 
-def _growth(
-    experiment: Experiment, curve: Curve, plans: Mapping[Setting, Plan]
-) -> tuple[Scaling | None, JointModel | None]:
-    """The laws and the joint model of a curve over dimensions, where thresholds were searched."""
+def _growth(experiment: Experiment, curve: Curve, plans: Mapping[Setting, Plan]) -> Scaling | None:
+    """The laws of a curve over dimensions, where thresholds were searched."""
     if experiment.x != "dim":
-        return None, None
+        return None
     counts = {}
     for point in curve.points:
         plan = plans[point.setting]
         if not isinstance(plan, ThresholdSearch):
-            return None, None
+            return None
         counts[point.setting.dim] = Counts.from_cells(plan.cells)
-    return fit_scaling(counts, _laws(curve)), fit_joint_model(counts)
+    return fit_scaling(counts, _laws(curve))
 
 
 _DOUBLED_LAWS = (
-    Law("2D+1", 2, lambda d: d * (d - 1.0) + 1.0),
-    Law("2d-3", 1, lambda d: 2.0 * d - 3.0),
-    Law("2d-1", 1, lambda d: 2.0 * d - 1.0),
+    Law("2D+1", 2, Polynomial((1.0, -1.0, 1.0))),
+    Law("2d-3", 1, Polynomial((2.0, -3.0))),
+    Law("2d-1", 1, Polynomial((2.0, -1.0))),
 )
 """What Proposition 2, where every second transition is silent, makes of D + 1, d − 1 and d."""
 
@@ -249,11 +243,12 @@ def _laws(curve: Curve) -> tuple[Law, ...]:
     if any(np.ptp(law.log(dims) - np.log(known)) < 1e-12 for law in standing):
         return standing
 
-    def function(at: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.array([curve.predict(int(d)) for d in at], dtype=np.float64)
-
     # Plain text where there is any: a label may be full of LaTeX.
     name = curve.formula.name if isinstance(curve.formula, Formula) else "theory"
     if name in {law.name for law in standing}:
         name += " (predicted)"  # a label that is a standing law's, on another formula
-    return (*standing, Law(name, order, function))
+    return (*standing, Law(name, order, partial(_predicted, curve)))
+
+
+def _predicted(curve: Curve, dims: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.array([curve.predict(int(d)) for d in dims], dtype=np.float64)

@@ -69,7 +69,7 @@ class PointResult:
         if self.errors:
             return _scaled(self.errors[-1].mean, self.errors[-1], predicted)
         assert self.threshold is not None
-        return None if self.threshold.smallest_n is None else self.threshold.smallest_n / predicted
+        return None if self.threshold.n_min is None else self.threshold.n_min / predicted
 
     @property
     def ratio_interval(self) -> tuple[float | None, float | None]:
@@ -162,37 +162,37 @@ def _first(pair: tuple[float, object]) -> float:
 
 
 def _judge_equal(curve: Curve, points: Sequence[PointResult]) -> Verdict:
-    wrong, unsettled = [], []
+    wrong, unresolved = [], []
     for result in points:
         threshold, predicted = result.threshold, result.point.predicted
         assert threshold is not None, "an integer is expected of thresholds only"
-        if predicted is None or not threshold.settled:
-            unsettled.append(result)
+        if predicted is None or not threshold.resolved:
+            unresolved.append(result)
             if predicted is not None and _excludes(threshold, predicted):
                 wrong.append(result)
-        elif threshold.smallest_n != predicted:
+        elif threshold.n_min != predicted:
             wrong.append(result)
-    right = len(points) - len({id(result) for result in (*wrong, *unsettled)})
+    right = len(points) - len({id(result) for result in (*wrong, *unresolved)})
     if wrong:
         cases = ", ".join(
             f"{_found(result)} at {result.point.x} where {result.point.predicted:g} is predicted" for result in wrong
         )
         return Verdict("disagrees", f"{curve.label}: the smallest N is {cases}.")
-    if unsettled:
-        open_points = ", ".join(str(result.point.x) for result in unsettled)
+    if unresolved:
+        open_points = ", ".join(str(result.point.x) for result in unresolved)
         return Verdict(
             "undecided",
             f"{curve.label}: the smallest N equals the predicted integer at {right} of {len(points)} points and is"
-            f" not settled at {open_points}.",
+            f" not resolved at {open_points}.",
         )
     return Verdict("agrees", f"{curve.label}: the smallest N equals the predicted integer at all {right} points.")
 
 
 def _found(result: PointResult) -> str:
     assert result.threshold is not None
-    if result.threshold.smallest_n is None:
+    if result.threshold.n_min is None:
         return f"{'at most' if result.threshold.censored == 'left' else 'above'} {result.threshold.n50:g}"
-    return f"{'' if result.threshold.settled else '~'}{result.threshold.smallest_n}"
+    return f"{'' if result.threshold.resolved else '~'}{result.threshold.n_min}"
 
 
 def _excludes(threshold: Threshold, predicted: float) -> bool:
@@ -318,7 +318,7 @@ def _growth(order: float) -> str:
 
 
 def _below_prediction(curve: Curve, points: Sequence[PointResult]) -> list[str]:
-    """Where the smallest N is settled below the prediction, or the whole interval of N₅₀ lies below it less one."""
+    """Where the smallest N is resolved below the prediction, or the whole interval of N₅₀ lies below it less one."""
     start = curve.expectation.not_below_from
     if start is None:
         return []
@@ -327,8 +327,8 @@ def _below_prediction(curve: Curve, points: Sequence[PointResult]) -> list[str]:
         x, predicted, threshold = result.point.x, result.point.predicted, result.threshold
         if isinstance(x, str) or x < start or predicted is None or threshold is None:
             continue
-        if threshold.settled and threshold.smallest_n is not None:
-            below = threshold.smallest_n < predicted
+        if threshold.resolved and threshold.n_min is not None:
+            below = threshold.n_min < predicted
         else:
             below = threshold.n50_high is not None and threshold.n50_high < predicted - 1
         if below:
