@@ -63,7 +63,7 @@ _OWN_ARGUMENTS = ("dims", "learners", "out", "executor", "workers", "progress")
 _LETTERS = {"d", "D", *FUNCTIONS}
 """What a law may be made of."""
 
-_COLUMNS = ("dim", "n50", "n50_low", "n50_high", "smallest_n", "settled", "censored", "trials")
+_COLUMNS = ("dim", "n50", "n50_low", "n50_high", "n_min", "resolved", "censored", "trials")
 
 
 def _frame(records: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> Any:

@@ -6,8 +6,8 @@ curve, or counts at a fixed design. N50 is drawn log-uniformly from an octave, b
 between the integers. With a lapse the truth is where the success probability itself is 1/2.
 
 Each data set of the exponent b has six dimensions with N50 = 3 d^1.5 and the same curve about it. Its design is fixed:
-a search's doubling, then cells about N50. The columns "b" hold the joint model and, without and with a misfit between
-dimensions (log-normal, τ = 0.1), the two-stage fit. The two-stage fit is slow and gets fewer data sets.
+a search's doubling, then cells about N50. The columns "b" hold the fit without and with a log-normal scatter
+between dimensions (τ = 0.1). That fit is slow and gets fewer data sets.
 
 An interval open on a side counts as holding what lies on that side. Nothing here reads the theory.
 """
@@ -25,8 +25,7 @@ import numpy as np
 
 from analysis.measures.threshold_search import ThresholdSearch
 from analysis.statistics.counts import Counts
-from analysis.statistics.joint_model import fit_joint_model
-from analysis.statistics.psychometric import success_probability
+from analysis.statistics.psychometric import Rates, success_probability
 from analysis.statistics.scaling_law import CANDIDATE_LAWS, fit_scaling
 from analysis.statistics.threshold import fit_threshold
 from analysis.tasks.setting import Setting
@@ -36,16 +35,15 @@ __all__ = [
     "SCENARIOS",
     "Interval",
     "Scenario",
+    "exponent_interval",
     "fixed_interval",
-    "joint_interval",
     "main",
     "search_interval",
-    "two_stage_interval",
 ]
 
 DIMS = (3, 4, 6, 8, 12, 16)
 EXPONENT = 1.5
-MISFIT = 0.1
+BETWEEN_DIMENSION_SD = 0.1
 
 
 @dataclass(frozen=True)
@@ -56,20 +54,20 @@ class Scenario:
         name: as printed.
         slope: β.
         lapse: λ.
-        strays: γ.
+        guess: γ.
         trials: at each N.
     """
 
     name: str
     slope: float
     lapse: float = 0.0
-    strays: float = 0.0
+    guess: float = 0.0
     trials: int = 100
 
     def probability(self, num_transitions: int | np.ndarray, n50: float) -> np.ndarray:
         """P(success | N)."""
         return success_probability(
-            np.asarray(num_transitions, dtype=np.float64), n50, self.slope, (self.strays, self.lapse)
+            np.asarray(num_transitions, dtype=np.float64), n50, self.slope, Rates(self.guess, self.lapse)
         )
 
 
@@ -95,8 +93,9 @@ class Interval:
 
 
 def _interval(low: float | None, high: float | None, truth: float, censored: str = "") -> Interval:
-    width = math.log(high / low) if low and high else math.inf
-    return Interval((low or 0.0) <= truth <= (high or math.inf), width, censored)
+    width = math.inf if low is None or high is None else math.log(high / low)
+    covers = (low is None or low <= truth) and (high is None or truth <= high)
+    return Interval(covers, width, censored)
 
 
 def _truth(rng: np.random.Generator) -> float:
@@ -138,28 +137,18 @@ def fixed_interval(scenario: Scenario, dataset: int) -> Interval:
     return _interval(fit.n50_low, fit.n50_high, n50, fit.censored)
 
 
-def _dimensions(scenario: Scenario, misfit: float, dataset: int) -> dict[int, Counts]:
-    rng = np.random.default_rng((3, SCENARIOS.index(scenario), round(1000 * misfit), dataset))
+def _dimensions(scenario: Scenario, sd: float, dataset: int) -> dict[int, Counts]:
+    rng = np.random.default_rng((3, SCENARIOS.index(scenario), round(1000 * sd), dataset))
     constant = 3.0 * math.exp(rng.uniform(0.0, math.log(2.0)))
-    return {d: _design(scenario, constant * d**EXPONENT * math.exp(misfit * rng.standard_normal()), rng) for d in DIMS}
+    return {d: _design(scenario, constant * d**EXPONENT * math.exp(sd * rng.standard_normal()), rng) for d in DIMS}
 
 
-def joint_interval(scenario: Scenario, dataset: int) -> Interval:
-    """The joint model's interval of b."""
-    fit = fit_joint_model(_dimensions(scenario, 0.0, dataset))
+def exponent_interval(scenario: Scenario, sd: float, dataset: int) -> Interval:
+    """The interval of b."""
+    fit = fit_scaling(_dimensions(scenario, sd, dataset), laws=CANDIDATE_LAWS[:1]).exponent
     if fit is None:
         return Interval(True, math.inf, "undetermined")
-    return _exponent_interval(fit.exponent_low, fit.exponent_high)
-
-
-def two_stage_interval(scenario: Scenario, misfit: float, dataset: int) -> Interval:
-    """The two-stage fit's interval of b."""
-    fit = fit_scaling(_dimensions(scenario, misfit, dataset), laws=CANDIDATE_LAWS[:1]).exponent
-    return Interval(True, math.inf, "undetermined") if fit is None else _exponent_interval(fit.low, fit.high)
-
-
-def _exponent_interval(low: float | None, high: float | None) -> Interval:
-    left, right = -math.inf if low is None else low, math.inf if high is None else high
+    left, right = -math.inf if fit.low is None else fit.low, math.inf if fit.high is None else fit.high
     return Interval(left <= EXPONENT <= right, right - left, "")
 
 
@@ -189,14 +178,12 @@ HEADER = (
     "censored / open",
     "N50, fixed design",
     "width",
-    "b, joint",
-    "width",
-    "b, two-stage",
-    "b, two-stage, misfit",
+    "b",
+    "b, τ = 0.1",
 )
 
 
-def row(scenario: Scenario, datasets: int, joint_datasets: int, two_stage: int, pool: ProcessPoolExecutor) -> list[str]:
+def row(scenario: Scenario, datasets: int, exponents: int, pool: ProcessPoolExecutor) -> list[str]:
     """The cells of one scenario."""
 
     def collect(simulate: partial[Interval], count: int) -> list[Interval]:
@@ -204,11 +191,10 @@ def row(scenario: Scenario, datasets: int, joint_datasets: int, two_stage: int, 
 
     searched = collect(partial(search_interval, scenario), datasets)
     fixed = collect(partial(fixed_interval, scenario), datasets)
-    joint = collect(partial(joint_interval, scenario), joint_datasets)
     cells = [scenario.name, _coverage(searched), _width(searched), _open(searched)]
-    cells += [_coverage(fixed), _width(fixed), _coverage(joint), _width(joint)]
-    for misfit in (0.0, MISFIT):
-        cells.append(_coverage(collect(partial(two_stage_interval, scenario, misfit), two_stage)))
+    cells += [_coverage(fixed), _width(fixed)]
+    for sd in (0.0, BETWEEN_DIMENSION_SD):
+        cells.append(_coverage(collect(partial(exponent_interval, scenario, sd), exponents)))
     return cells
 
 
@@ -220,15 +206,14 @@ def main() -> None:
     """Print the table as Markdown, row by row."""
     parser = argparse.ArgumentParser(description="Coverage of the 95 % intervals on simulated data.")
     parser.add_argument("--datasets", type=int, default=1000, help="data sets a scenario")
-    parser.add_argument("--joint", type=int, default=1000, help="data sets of the joint model (0: none)")
-    parser.add_argument("--two-stage", type=int, default=200, help="data sets of the two-stage fit (0: none)")
+    parser.add_argument("--exponents", type=int, default=200, help="data sets of the exponent (0: none)")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     arguments = parser.parse_args()
     print(_line(HEADER))
     print(_line(["---"] * len(HEADER)), flush=True)
     with ProcessPoolExecutor(arguments.jobs) as pool:
         for scenario in SCENARIOS:
-            print(_line(row(scenario, arguments.datasets, arguments.joint, arguments.two_stage, pool)), flush=True)
+            print(_line(row(scenario, arguments.datasets, arguments.exponents, pool)), flush=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import re
 import subprocess
 import sys
@@ -54,7 +55,7 @@ def test_results_are_tables(found: tuple[SweepResults, Path]) -> None:
     frame = results.to_pandas()
     written = pandas.read_csv(out / "thresholds.csv", keep_default_na=False, na_values=[""])
     assert list(frame.columns) == list(written.columns)
-    assert frame["smallest_n"].tolist() == written["smallest_n"].tolist() == [1, 2, 3]
+    assert frame["n_min"].tolist() == written["n_min"].tolist() == [1, 2, 3]
     assert frame["predicted"].tolist() == [1, 2, 3]
     thresholds = results.thresholds["ReenGAGE"]
     assert list(thresholds) == [2, 3, 4]
@@ -104,7 +105,7 @@ def test_a_construction_of_ones_own() -> None:
 
     results = run_sweep(dims=(2, 3), learners=("reengage",), trials=5, construction=Mine, executor="serial")
     assert [row.point.predicted for row in results.results.curves[0].points] == [1, 2]
-    assert results.thresholds["ReenGAGE"][3].smallest_n == 2
+    assert results.thresholds["ReenGAGE"][3].n_min == 2
 
 
 def test_counts_of_any_origin() -> None:
@@ -141,6 +142,9 @@ def test_laws_are_formulas() -> None:
         assert (fit.constant, fit.aic) == (listed[name].constant, listed[name].aic)
     # Far beyond what is measured d⁶ is larger than a formula may be.
     assert fit_scaling(CELLS, laws=["d ** 6"]).laws[0].law.order == 6
+    constant = pickle.loads(pickle.dumps(fit_scaling(CELLS, laws=["min(d, 100)"]))).laws[0].law
+    assert constant.order == 0  # and not "no order"
+    assert constant.log([50, 200]) == pytest.approx(np.log([50, 100]))
     with pytest.raises(ConfigError, match="expected a formula in d and D, without K"):
         fit_scaling(CELLS, laws=["K*d"])
     with pytest.raises(ValueError, match="distinct names"):

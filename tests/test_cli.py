@@ -170,12 +170,12 @@ def test_a_run_and_what_it_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[
     header = (out / "thresholds.csv").read_text().splitlines()[0]
     assert header == (
         "curve,x,construction,group,learner,optimiser,dim,goal_dim,relabels,steps_per_goal,goals,actions,noise,count,"
-        "n50,n50_low,n50_high,n90,smallest_n,settled,predicted,ratio,censored,lack_of_fit,stopped,trials,"
+        "n50,n50_low,n50_high,n90,n_min,resolved,predicted,ratio,censored,lack_of_fit,stopped,trials,"
         "mean_starts,most_starts"
     )
     summary = json.loads((out / "summary.json").read_text())
     row = summary["curves"]["ReenGAGE"]["thresholds"][1]
-    assert (row["dim"], row["smallest_n"], row["predicted"]) == (3, 2, 2)
+    assert (row["dim"], row["n_min"], row["predicted"]) == (3, 2, 2)
     assert summary["verdict"] in printed
     config = json.loads((out / "config.json").read_text())
     assert [(one["learner"], one["dim"]) for one in config["settings"]] == [

@@ -89,8 +89,8 @@ def test_marks_stand_at_their_numbers() -> None:
     for mark in (*DDPG.marks, *REENGAGE.marks):
         if not mark.censored:
             assert (mark.x, mark.value) in drawn
-        if mark.smallest_n is not None:
-            assert (mark.x, mark.smallest_n) in drawn
+        if mark.n_min is not None:
+            assert (mark.x, mark.n_min) in drawn
     heads = [(line.get_marker(), line.get_ydata()[0]) for line in ax.get_lines() if line.get_marker() in ("v", "^")]
     assert sorted(heads) == [("^", 4000.0), ("v", 1.0), ("v", 1.0)]
     for line in LINES:

@@ -246,7 +246,7 @@ def test_thresholds_and_predictions_come_unasked(file: Path, tmp_path: Path) -> 
         ("ddpg", 2): 2, ("ddpg", 3): 4, ("reengage", 2): 1, ("reengage", 3): 2,
     }  # fmt: skip
     # The same as the construction that it is a copy of, which learns by its reduction.
-    assert int(rows["reengage", 3]["smallest_n"]) == 2
+    assert int(rows["reengage", 3]["n_min"]) == 2
     assert (tmp_path / "a" / "figures" / "complexity.pdf").is_file()
     found = load_results(tmp_path / "a")
     assert "Predictions for DDPG and ReenGAGE are counted: equations near U, by exact ranks." in caption(found)

@@ -87,7 +87,7 @@ def test_the_numbers_behind_the_marks_are_those_of_the_run(finished: Path, tmp_p
         kinds = {mark["kind"]: mark for mark in mine}
         shown = {"": "estimate", "left": "upper bound", "right": "lower bound"}.get(row["censored"], row["censored"])
         assert float(kinds[shown]["value"]) == pytest.approx(float(row["n50"]), rel=1e-5)
-        assert ("settled smallest N" in kinds) == (row["settled"] == "True")
+        assert ("resolved smallest N" in kinds) == (row["resolved"] == "True")
         assert float(kinds["theory"]["value"]) == float(row["predicted"])
     text = (tmp_path / "complexity-aaai-column.txt").read_text(encoding="utf-8")
     assert "N50" in text

@@ -400,7 +400,7 @@ def test_a_file_of_ones_own_is_measured_and_reported(tmp_path: Path, capsys: pyt
     ]
     for row in rows:
         if row["dim"] == "2":
-            assert (row["censored"], float(row["n50"]) <= 2, row["smallest_n"] in ("", "1")) == ("left", True, True)
+            assert (row["censored"], float(row["n50"]) <= 2, row["n_min"] in ("", "1")) == ("left", True, True)
     assert (out / "figures" / "mine.pdf").stat().st_size > 0
     assert '"seed": 3' in (out / "config.json").read_text()
     # Without --out the run has a directory of its own; in this one, another seed is refused.

@@ -108,7 +108,7 @@ def test_the_verdict_comes_first_and_the_numbers_are_the_tables(run: Path, page:
     assert f"<strong>{summary['verdict_status']}</strong>" in text
     told = " ".join("".join(elements(page).text).split())
     for row in summary["curves"]["ReenGAGE"]["thresholds"]:
-        assert f"{row['smallest_n']}" in told
+        assert f"{row['n_min']}" in told
     assert "P1.1" in told
     assert "refuted" in told  # S.1 is a printed slip
     assert summary["configuration"] in told

@@ -40,7 +40,7 @@ def plans(experiment: Experiment, jumps: dict[str, Callable[[int], int]]) -> dic
     for setting in experiment.settings:
         n = jumps[setting.learner](setting.dim)
         cells = {n - 1: (0, 25), n: (25, 25), 2 * n: (25, 25)} if n > 1 else {1: (25, 25)}
-        search = ThresholdSearch(setting, cells, stopped="settled")
+        search = ThresholdSearch(setting, cells, stopped="resolved")
         search.threshold = fit_threshold(Counts.from_cells(cells))
         found[setting] = search
     return found
@@ -112,12 +112,12 @@ def unpredicted(row: PointResult) -> PointResult:
     return replace(row, point=replace(row.point, predicted=None))
 
 
-def test_settled_integers_say_which_law_they_are() -> None:
+def test_resolved_integers_say_which_law_they_are() -> None:
     """Weights leave open which law N₅₀ follows here, the integers do not."""
     ddpg, reengage = found((3, 4, 6)).curves
-    assert ddpg.settled == {3: 4, 4: 7, 6: 16}
+    assert ddpg.resolved == {3: 4, 4: 7, 6: 16}
     assert (ddpg.exact_laws, reengage.exact_laws) == (("the prediction", "D+1"), ("the prediction", "d-1"))
-    assert "  settled smallest N (d = 3, 4, 6): exactly the prediction, D+1" in growth_lines(ddpg)
+    assert "  resolved smallest N (d = 3, 4, 6): exactly the prediction, D+1" in growth_lines(ddpg)
     (other,) = results(lambda d: d**2, linear, dims=(3, 4, 6), learners=("ddpg",)).curves
     assert other.exact_laws == ("d^2",)
     # A multiple of a standing law has no law of its own, and is the prediction all the same.
@@ -171,12 +171,12 @@ def test_the_thresholds_file() -> None:
     assert [(row["learner"], int(row["dim"])) for row in rows] == [(x, d) for x in ("ddpg", "reengage") for d in DIMS]
     for row in rows:
         jump = {"ddpg": quadratic, "reengage": linear}[row["learner"]](int(row["dim"]))
-        assert int(row["smallest_n"]) == int(row["predicted"]) == jump
+        assert int(row["n_min"]) == int(row["predicted"]) == jump
         assert jump - 1 <= float(row["n50"]) <= jump
         assert (float(row["n50_low"]), float(row["n50_high"])) == (pytest.approx(jump - 1), pytest.approx(jump))
         assert (row["censored"], row["trials"]) == ("", "75")
         assert (row["construction"], row["group"]) == ("gradient-feedback", "so")
-        assert (row["ratio"], row["settled"], row["stopped"]) == ("1.0", "True", "settled")
+        assert (row["ratio"], row["resolved"], row["stopped"]) == ("1.0", "True", "resolved")
         assert (row["optimiser"], row["x"]) == ("descent (nesterov)", row["dim"])
         assert row["curve"] == {"ddpg": "DDPG", "reengage": "ReenGAGE"}[row["learner"]]
 
@@ -185,7 +185,7 @@ def test_a_censored_threshold_is_not_hidden() -> None:
     found = results(quadratic, linear, dims=(2, *DIMS))
     rows = list(csv.DictReader(thresholds_csv(found).splitlines()))
     row = next(row for row in rows if (row["learner"], row["dim"]) == ("reengage", "2"))
-    assert (row["n50"], row["n50_low"], row["censored"], row["smallest_n"]) == ("1.0", "", "left", "1")
+    assert (row["n50"], row["n50_low"], row["censored"], row["n_min"]) == ("1.0", "", "left", "1")
     assert "ReenGAGE dim=2: threshold censored (left)" in found.complaints()
     assert "$\\le 1.0$" in latex_table(found)
 
@@ -198,15 +198,15 @@ def test_an_extrapolation_does_not_leave_out_what_never_succeeded() -> None:
         cells = {round(n50 * part): (round(100 / (1 + part**-12)), 100) for part in (0.8, 0.9, 1.0, 1.1, 1.3)}
         rising[setting] = ThresholdSearch(setting, cells, stopped="precision")
     starts = {setting.hash(): (1.0, 1) for setting in experiment.settings}
-    approach = ExperimentResults.from_plans(experiment, rising, [], starts).curves[0].approach
-    assert approach is not None
-    assert approach.dims == (8, 10, 12, 16, 24, 32)
+    ratio_limit = ExperimentResults.from_plans(experiment, rising, [], starts).curves[0].ratio_limit
+    assert ratio_limit is not None
+    assert ratio_limit.dims == (8, 10, 12, 16, 24, 32)
     last = experiment.settings[-1]
     never: dict[Setting, Plan] = {
         **rising,
         last: ThresholdSearch(last, {500: (0, 100), 1000: (0, 100)}, stopped="censored"),
     }
-    assert ExperimentResults.from_plans(experiment, never, [], starts).curves[0].approach is None
+    assert ExperimentResults.from_plans(experiment, never, [], starts).curves[0].ratio_limit is None
 
 
 def test_the_scaling_file() -> None:
@@ -255,15 +255,15 @@ def test_how_often_one_start_would_have_been_in_the_wrong_component() -> None:
 
 
 def test_marks_of_integers_are_integers() -> None:
-    """In a figure of least N a settled 1 is 1, not a bound on N50; an unsettled N has an interval of integers."""
-    settled = fit_threshold(Counts.from_cells({1: (25, 25)}))
+    """In a figure of least N a resolved 1 is 1, not a bound on N50; an unresolved N has an interval of integers."""
+    resolved = fit_threshold(Counts.from_cells({1: (25, 25)}))
     open_one = fit_threshold(Counts.from_cells({4: (1, 12), 5: (5, 12), 6: (8, 12), 7: (11, 12)}))
     point = found().curves[0].points[0]
-    mark = mark_of(replace(point, threshold=settled), 3.0, integers=True)
+    mark = mark_of(replace(point, threshold=resolved), 3.0, integers=True)
     assert (mark.value, mark.low, mark.high, mark.censored) == (1, None, None, "")
-    assert mark_of(replace(point, threshold=settled), 3.0, integers=False).censored == "left"
+    assert mark_of(replace(point, threshold=resolved), 3.0, integers=False).censored == "left"
     mark = mark_of(replace(point, threshold=open_one), 3.0, integers=True)
-    assert (mark.value, mark.censored) == (open_one.smallest_n, "")
+    assert (mark.value, mark.censored) == (open_one.n_min, "")
     assert mark.low is not None
     assert mark.high is not None
     assert mark.low == int(mark.low) <= mark.value <= int(mark.high) == mark.high

@@ -45,9 +45,9 @@ def logistic(n50: float, slope: float) -> Callable[[int], float]:
 @pytest.mark.parametrize("chance", [0.0, 0.09])
 def test_a_jump_is_found_to_the_integer(jump: int, chance: float) -> None:
     search, _ = run(lambda n: 1.0 if n >= jump else chance, dim=32)
-    assert search.stopped in ("settled", "precision")
+    assert search.stopped in ("resolved", "precision")
     assert search.threshold is not None
-    assert search.threshold.smallest_n == jump
+    assert search.threshold.n_min == jump
     assert {jump, jump - 1} - {0} <= search.cells.keys()
 
 
@@ -58,7 +58,7 @@ def test_a_smooth_threshold_is_found_to_the_precision(n50: float, slope: float) 
         search, _ = run(logistic(n50, slope), dim=32, seed=seed)
         fit = search.threshold
         assert fit is not None
-        assert search.stopped in ("precision", "settled", "budget")
+        assert search.stopped in ("precision", "resolved", "budget")
         if search.stopped == "precision":
             assert fit.half_width <= 0.05
         assert fit.n50_low is not None
@@ -83,11 +83,11 @@ def test_success_that_never_comes_is_censored() -> None:
     assert max(batch.num_transitions for batch in asked) <= search.largest
 
 
-def test_success_from_the_start_is_settled_at_one() -> None:
+def test_success_from_the_start_is_resolved_at_one() -> None:
     search, _ = run(lambda n: 1.0, dim=4)
     assert search.threshold is not None
-    assert search.threshold.smallest_n == 1
-    assert search.stopped == "settled"
+    assert search.threshold.n_min == 1
+    assert search.stopped == "resolved"
 
 
 @pytest.mark.parametrize("slope", [1.0, 4.0, 40.0])
@@ -109,7 +109,7 @@ def test_the_path_does_not_depend_on_the_prediction() -> None:
 def test_trials_are_not_wasted() -> None:
     """At slope β an interval of ±p needs at least (2 z/(β p))² trials, all at N50 and with the slope known.
 
-    The slope is not known, nor is whether there are strays: together they cost up to twice as much again. Confirming
+    The slope is not known, nor are the guess and lapse rates: together they cost up to twice as much again. Confirming
     the precision adds a half to that.
     """
     slope, precision = 4.0, 0.05
@@ -134,7 +134,7 @@ def test_a_plateau_at_a_half_ends_within_bounds(plateau: float) -> None:
         search, asked = run(lambda n: plateau if n >= 8 else 0.0, dim=4, seed=seed)
         assert search.spent <= search.setting.budget
         assert max(batch.num_transitions for batch in asked) <= search.largest
-        if search.stopped in ("precision", "settled"):
+        if search.stopped in ("precision", "resolved"):
             assert search.threshold is not None
             # Success jumps from 0 to the plateau at N = 8; a plateau this close to 1/2 can be mistaken for it later.
             assert search.threshold.n50 >= 7

@@ -104,7 +104,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_the_thresholds_are_those_of_theory(undisturbed: str) -> None:
     rows = list(csv.DictReader(undisturbed.splitlines()))
-    reengage = {int(row["dim"]): int(row["smallest_n"]) for row in rows if row["learner"] == "reengage"}
+    reengage = {int(row["dim"]): int(row["n_min"]) for row in rows if row["learner"] == "reengage"}
     assert reengage == {2: 1, 3: 2, 4: 3}
     ddpg = {int(row["dim"]): float(row["n50"]) for row in rows if row["learner"] == "ddpg"}
     # D + 1 = 4 and 7; descent gets stuck in local minima, so it needs more, but fewer than d² equations.
@@ -158,7 +158,7 @@ def test_another_batch_size_agrees_within_the_intervals(undisturbed: str, tmp_pa
     for row, twin in zip(rows, others, strict=True):
         assert (row["learner"], row["dim"]) == (twin["learner"], twin["dim"])
         if row["learner"] == "reengage":
-            assert row["smallest_n"] == twin["smallest_n"]
+            assert row["n_min"] == twin["n_min"]
         elif not row["censored"] and not twin["censored"]:
             assert float(row["n50_low"]) <= float(twin["n50_high"])
             assert float(twin["n50_low"]) <= float(row["n50_high"])

@@ -14,7 +14,8 @@ from scipy.optimize import minimize
 from scipy.stats import binom, chi2
 
 from analysis.statistics.counts import Counts
-from analysis.statistics.psychometric import STRAYS, profile_log_likelihood, stray_profile, success_probability
+from analysis.statistics.profile import profile_log_likelihood, rates_profile
+from analysis.statistics.psychometric import NO_RATES, RATES, Rates, success_probability
 from analysis.statistics.threshold import decided_bracket, fit_threshold
 
 SEPARATED = {6: (0, 16), 7: (16, 16)}
@@ -56,7 +57,7 @@ def brute_force(cells: Cells) -> tuple[float, float, float]:
 def test_fit_is_the_maximum_of_the_penalised_likelihood(cells: Cells) -> None:
     x50, slope, _ = brute_force(cells)
     fit = fit_threshold(Counts.from_cells(cells))
-    assert fit.strays == (0.0, 0.0)
+    assert fit.rates == NO_RATES
     # Simplexes of 1e-7 in both, and a likelihood that is quadratic to 1e-10.
     assert fit.n50 == pytest.approx(math.exp(x50), rel=1e-5)
     assert fit.slope == pytest.approx(slope, rel=1e-4)
@@ -67,16 +68,16 @@ def test_fit_is_the_maximum_of_the_penalised_likelihood(cells: Cells) -> None:
 def test_the_penalised_profile_is_the_maximum_over_the_slope(cells: Cells) -> None:
     counts = Counts.from_cells(cells)
     x = np.linspace(math.log(min(cells)), math.log(max(cells)), 7)
-    values = stray_profile(counts, x, [(0.0, 0.0)], penalised=True)[0][:, 0]
+    values = rates_profile(counts, x, [NO_RATES], penalised=True)[0][:, 0]
     for at, value in zip(x, values, strict=True):
         brute = max(penalised(cells, -b * at, b) for b in np.geomspace(1e-3, 2000.0, 3000))
         # Both miss the maximum by a step: the oracle's is 0.5 % of β, with information on log β below 100.
         assert value == pytest.approx(brute, abs=2e-3)
 
 
-def stray_log_likelihood(cells: Cells, x: float, slope: NDArray[np.float64], strays: tuple[float, float]) -> float:
+def curve_log_likelihood(cells: Cells, x: float, slope: NDArray[np.float64], rates: Rates) -> float:
     """The best over several slopes, from the curve as it is written in the module's docstring."""
-    low, high = strays
+    low, high = rates
     total = np.zeros_like(slope)
     for n, (successes, trials) in cells.items():
         shift = math.log((0.5 - low) / (0.5 - high))
@@ -89,11 +90,11 @@ def stray_log_likelihood(cells: Cells, x: float, slope: NDArray[np.float64], str
 @pytest.mark.parametrize("cells", [cells for cells in EXAMPLES if cells is not SEPARATED])
 @pytest.mark.parametrize("level", [0.8, 0.95])
 def test_interval_ends_satisfy_the_chi_square_equation(cells: Cells, level: float) -> None:
-    """Changed: the interval was that of the penalised likelihood without strays; now they are profiled out."""
+    """β, γ and λ are profiled out, without a penalty."""
     slopes = np.geomspace(0.05, 1e7, 3000)
 
     def profile(x: float) -> float:
-        return max(stray_log_likelihood(cells, x, slopes, pair) for pair in STRAYS)
+        return max(curve_log_likelihood(cells, x, slopes, pair) for pair in RATES)
 
     top = max(profile(x) for x in np.linspace(math.log(min(cells)), math.log(max(cells)), 201))
     fit = fit_threshold(Counts.from_cells(cells), level=level)
@@ -116,8 +117,8 @@ def test_separated_data_have_a_threshold_in_the_gap() -> None:
     # Any N50 in the gap explains the data perfectly, none outside does.
     assert (fit.n50_low, fit.n50_high) == (pytest.approx(6), pytest.approx(7))
     assert fit.half_width == pytest.approx(0.5 * math.log(fit.n50_high / fit.n50_low))
-    assert fit.smallest_n == 7
-    assert fit.settled
+    assert fit.n_min == 7
+    assert fit.resolved
 
 
 def test_unequal_cells_on_which_newton_from_zero_fails() -> None:
@@ -131,7 +132,7 @@ def test_unequal_cells_on_which_newton_from_zero_fails() -> None:
 
 
 def test_interval_shrinks_like_one_over_root_n() -> None:
-    """Changed: from 100-fold on, where the counts leave one pair of strays; before, several share the interval."""
+    """From 100-fold on, where the counts leave one pair of rates; before, several share the interval."""
     few = fit_threshold(Counts.from_cells({n: (100 * s, 100 * t) for n, (s, t) in OVERLAPPING.items()}))
     many = fit_threshold(Counts.from_cells({n: (10000 * s, 10000 * t) for n, (s, t) in OVERLAPPING.items()}))
     assert few.half_width / many.half_width == pytest.approx(10.0, rel=0.02)
@@ -175,10 +176,10 @@ def test_every_kind_of_data_has_an_answer_in_order(cells: Cells) -> None:
     assert fit.trials == sum(trials for _, trials in cells.values())
     assert fit.slope is None or fit.censored == ""
     assert fit.slope is None or fit.slope > 0
-    if fit.smallest_n is not None:
-        assert fit.smallest_n == math.ceil(fit.n50 - 1e-9) or fit.settled or fit.censored == "left"
-    if fit.settled:
-        assert fit.smallest_n in cells
+    if fit.n_min is not None:
+        assert fit.n_min == math.ceil(fit.n50 - 1e-9) or fit.resolved or fit.censored == "left"
+    if fit.resolved:
+        assert fit.n_min in cells
 
 
 def test_intervals_cover_at_their_level() -> None:
@@ -215,7 +216,7 @@ def test_censored_on_the_left(cells: Cells, high: float | None) -> None:
     fit = fit_threshold(Counts.from_cells(cells))
     assert (fit.censored, fit.n50, fit.n50_low, fit.n50_high) == ("left", high, None, high)
     assert fit.half_width == math.inf
-    assert fit.smallest_n is None  # anything up to n50
+    assert fit.n_min is None  # anything up to n50
     assert fit.n90 is None
     assert fit.quantile(0.9) is None
 
@@ -232,16 +233,16 @@ def test_censored_on_the_left(cells: Cells, high: float | None) -> None:
 def test_a_bare_majority_bounds_nothing(cells: Cells, end: int) -> None:
     fit = fit_threshold(Counts.from_cells(cells))
     assert (fit.censored, fit.n50, fit.n50_low, fit.n50_high) == ("undetermined", end, None, None)
-    assert fit.smallest_n is None
-    assert not fit.settled
+    assert fit.n_min is None
+    assert not fit.resolved
 
 
 def test_censored_on_the_right() -> None:
     # The mirror image of the last case above: together 11 of 12 fail, from N = 4 on 7 of 8.
     fit = fit_threshold(Counts.from_cells({3: (0, 4), 4: (0, 4), 5: (1, 4)}))
     assert (fit.censored, fit.n50, fit.n50_low, fit.n50_high) == ("right", 3.0, 3.0, None)
-    assert fit.smallest_n is None
-    assert not fit.settled
+    assert fit.n_min is None
+    assert not fit.resolved
 
 
 @pytest.mark.parametrize(
@@ -256,21 +257,20 @@ def test_censored_on_the_right() -> None:
 def test_data_that_do_not_rise_are_undetermined(cells: Cells, n50: float) -> None:
     fit = fit_threshold(Counts.from_cells(cells))
     assert fit.censored == "undetermined"
-    assert (fit.n50_low, fit.n50_high, fit.n90, fit.slope, fit.smallest_n) == (None,) * 5
+    assert (fit.n50_low, fit.n50_high, fit.n90, fit.slope, fit.n_min) == (None,) * 5
     assert fit.n50 == n50
-    assert not fit.settled
+    assert not fit.resolved
 
 
 @pytest.mark.parametrize(
-    ("cells", "smallest_n"),
+    ("cells", "n_min"),
     [
-        ({6: (0, 16), 7: (16, 16)}, 7),
         ({4: (0, 16), 8: (16, 16)}, 6),  # N50 = √32 = 5.66 by symmetry
         ({1: (16, 16), 2: (16, 16)}, 1),
     ],
 )
-def test_smallest_n(cells: Cells, smallest_n: int) -> None:
-    assert fit_threshold(Counts.from_cells(cells)).smallest_n == smallest_n
+def test_n_min(cells: Cells, n_min: int) -> None:
+    assert fit_threshold(Counts.from_cells(cells)).n_min == n_min
 
 
 @pytest.mark.parametrize(
@@ -281,14 +281,14 @@ def test_smallest_n(cells: Cells, smallest_n: int) -> None:
         {5: (7, 16), 6: (16, 16)},
     ],
 )
-def test_where_no_integer_is_settled_the_curve_decides(cells: Cells) -> None:
+def test_where_no_integer_is_resolved_the_curve_decides(cells: Cells) -> None:
     fit = fit_threshold(Counts.from_cells(cells))
-    assert not fit.settled
-    assert fit.smallest_n == math.ceil(fit.n50 - 1e-9)
+    assert not fit.resolved
+    assert fit.n_min == math.ceil(fit.n50 - 1e-9)
 
 
 @pytest.mark.parametrize(
-    ("cells", "settled"),
+    ("cells", "resolved"),
     [
         ({6: (0, 10), 7: (10, 10)}, True),  # 2^-10 = 0.00098 on both sides
         ({6: (0, 9), 7: (10, 10)}, False),  # 2^-9 = 0.00195
@@ -301,12 +301,12 @@ def test_where_no_integer_is_settled_the_curve_decides(cells: Cells) -> None:
         ({6: (1, 13), 7: (13, 14)}, False),  # 14/2^13 = 0.0017
     ],
 )
-def test_settled(cells: Cells, settled: bool) -> None:
-    assert fit_threshold(Counts.from_cells(cells)).settled is settled
+def test_resolved(cells: Cells, resolved: bool) -> None:
+    assert fit_threshold(Counts.from_cells(cells)).resolved is resolved
 
 
-def test_settle_level_is_an_argument() -> None:
-    assert fit_threshold(Counts.from_cells({6: (0, 9), 7: (9, 9)}), settle_level=2e-3).settled
+def test_resolve_level_is_an_argument() -> None:
+    assert fit_threshold(Counts.from_cells({6: (0, 9), 7: (9, 9)}), resolve_level=2e-3).resolved
 
 
 def log_likelihood(cells: Cells, x: float, slope: float) -> float:
@@ -387,31 +387,31 @@ def test_levels_are_checked() -> None:
     counts = Counts.from_cells(SEPARATED)
     with pytest.raises(ValueError, match="level is 95"):
         fit_threshold(counts, level=95)
-    with pytest.raises(ValueError, match="settle_level is 0"):
-        fit_threshold(counts, settle_level=0.0)
+    with pytest.raises(ValueError, match="resolve_level is 0"):
+        fit_threshold(counts, resolve_level=0.0)
 
 
 @given(cells_of_any_kind(), st.floats(-1.0, 4.0))
-def test_strays_only_add_to_the_likelihood(cells: Cells, x: float) -> None:
+def test_rates_only_add_to_the_likelihood(cells: Cells, x: float) -> None:
     counts = Counts.from_cells(cells)
     at = np.array([x])
-    assert profile_log_likelihood(counts, at, STRAYS)[0] >= profile_log_likelihood(counts, at)[0] - 1e-12
+    assert profile_log_likelihood(counts, at, RATES)[0] >= profile_log_likelihood(counts, at)[0] - 1e-12
 
 
 def test_a_lucky_success_does_not_make_a_jump_gradual() -> None:
     counts = Counts.from_cells({6: (1, 25), 7: (25, 25), 8: (24, 25)})
     x = np.log([6.5, 6.7, 6.95])
-    inside = profile_log_likelihood(counts, x, STRAYS)
-    # By hand: the likeliest listed strays, 5 % below, in 25 trials, and 3 % above, in 50, for every N50 in the gap.
+    inside = profile_log_likelihood(counts, x, RATES)
+    # By hand: the likeliest listed rates, 5 % below, in 25 trials, and 3 % above, in 50, for every N50 in the gap.
     expected = math.log(0.05) + 24 * math.log(0.95) + math.log(0.03) + 49 * math.log(0.97)
     assert inside == pytest.approx(expected)
     plain = profile_log_likelihood(counts, x)
     assert plain[2] < inside[2] - 5
-    outside = profile_log_likelihood(counts, np.log([5.9, 7.1]), STRAYS)
+    outside = profile_log_likelihood(counts, np.log([5.9, 7.1]), RATES)
     assert max(outside) < expected - 10
 
 
-def test_strays_do_not_flatten_the_curve() -> None:
+def test_lucky_successes_do_not_flatten_the_curve() -> None:
     # Lucky successes below a jump at 257 flatten the logistic curve; its own crossing is near 210.
     cells = {64: (1, 12), 128: (2, 12), 216: (0, 25), 241: (4, 25), 255: (0, 25), 256: (1, 12), 257: (25, 25)}
     counts = Counts.from_cells(cells)
@@ -421,7 +421,7 @@ def test_strays_do_not_flatten_the_curve() -> None:
     assert fit.n50_low is not None
     assert fit.n50_high is not None
     assert 255 <= fit.n50_low < fit.n50_high <= 257 + 1e-6
-    assert not fit.settled  # 1 of 12 at 256 has p = 0.003
+    assert not fit.resolved  # 1 of 12 at 256 has p = 0.003
 
 
 def test_decided_integers_that_contradict_each_other_decide_nothing() -> None:
@@ -443,17 +443,17 @@ def test_n90_is_not_extrapolated() -> None:
     assert fit.n90 is None
 
 
-def test_a_curve_flattened_by_strays_gives_way_to_the_counts() -> None:
-    """About 10 % of strays over five octaves below a rise from 28 % at 252 to 72 % at 258: no jump, yet steep."""
-    strays = {16: (3, 25), 32: (2, 25), 64: (3, 25), 128: (2, 25), 216: (2, 25), 241: (3, 25)}
+def test_a_curve_flattened_by_luck_gives_way_to_the_counts() -> None:
+    """10 % of lucky successes over five octaves below a rise from 28 % at 252 to 72 % at 258: no jump, yet steep."""
+    lucky = {16: (3, 25), 32: (2, 25), 64: (3, 25), 128: (2, 25), 216: (2, 25), 241: (3, 25)}
     rise = {252: (7, 25), 258: (18, 25), 270: (25, 25)}
-    fit = fit_threshold(Counts.from_cells(strays | rise))
+    fit = fit_threshold(Counts.from_cells(lucky | rise))
     assert fit.censored == ""
     assert 252 < fit.n50 < 258
     assert fit.n50_low is not None
     assert fit.n50_high is not None
     assert 241 < fit.n50_low < fit.n50 < fit.n50_high < 270
-    # Without the strays the curve alone says the same: within the interval of the whole.
+    # Without them the curve alone says the same: within the interval of the whole.
     alone = fit_threshold(Counts.from_cells(rise | {241: (0, 25)}))
     assert fit.n50_low < alone.n50 < fit.n50_high
 
@@ -461,19 +461,26 @@ def test_a_curve_flattened_by_strays_gives_way_to_the_counts() -> None:
 def test_a_lapse_does_not_move_n50() -> None:
     """With a lapse N50 is where success is 1/2, not where the curve is half-way up to 1 − λ."""
     tested = np.array([10, 14, 17, 20, 24, 30, 40, 80, 160])
-    p = success_probability(tested.astype(float), 20.0, 8.0, (0.0, 0.2))
+    p = success_probability(tested.astype(float), 20.0, 8.0, Rates(0.0, 0.2))
     # 4000 trials at expected counts: the fit must return the curve that made them, up to the grid of shares.
     fit = fit_threshold(Counts(tuple(tested), tuple(np.round(4000 * p).astype(int)), (4000,) * len(tested)))
-    assert fit.strays is not None
-    assert fit.strays[1] > 0.0
+    assert fit.rates is not None
+    assert fit.rates.lapse > 0.0
     assert fit.n50 == pytest.approx(20.0, rel=0.02)
-    assert float(success_probability(np.array([20.0]), 20.0, 8.0, (0.0, 0.2))[0]) == pytest.approx(0.5)
+    assert float(success_probability(np.array([20.0]), 20.0, 8.0, Rates(0.0, 0.2))[0]) == pytest.approx(0.5)
     assert fit.quantile(0.9) is None  # beyond 1 − λ
 
 
-def test_a_jump_goes_through_one_half() -> None:
-    values = success_probability(np.array([1.0, 2.0, 4.0]), 2.0, math.inf, (0.05, 0.1))
-    assert values == pytest.approx([0.05, 0.5, 0.9])
+def test_the_curve_by_hand_and_back() -> None:
+    # β = 0 and a jump are both 1/2 at N50; elsewhere a jump is at its asymptotes.
+    assert success_probability(np.array([1.0, 2.0, 4.0]), 2.0, math.inf, Rates(0.05, 0.1)) == pytest.approx(
+        [0.05, 0.5, 0.9]
+    )
+    # γ = 0.1, λ = 0.2: s = log(4/3), and at η = log 3 P = 0.1 + 0.7·4/5.
+    assert probability(np.log([3.0]), 0.1, 0.2) == pytest.approx([0.66])
+    for guess, lapse in RATES:
+        eta = np.linspace(-9.0, 9.0, 7)
+        assert linear_predictor(probability(eta, guess, lapse), guess, lapse) == pytest.approx(eta, abs=1e-9)
 
 
 def test_lack_of_fit_tells_a_dip_from_a_curve() -> None:

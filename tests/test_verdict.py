@@ -38,7 +38,7 @@ def rise(n50: float, slope: float, trials: int = 400) -> Cells:
 
 
 def search(setting: Setting, cells: Cells) -> ThresholdSearch:
-    found = ThresholdSearch(setting, cells, stopped="settled")
+    found = ThresholdSearch(setting, cells, stopped="resolved")
     found.threshold = fit_threshold(Counts.from_cells(cells))
     return found
 
@@ -70,14 +70,13 @@ def follow(experiment: Experiment) -> dict[Setting, Plan]:
 
 @pytest.fixture(autouse=True)
 def _only_what_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No verdict reads the joint model, a test of fit, or the laws of integers; they cost most of the time."""
+    """No verdict reads a test of fit or the laws of integers; they cost most of the time."""
     growth = results_module._growth
 
     def judged_growth(experiment: Experiment, curve: Curve, plans: Mapping[Setting, Plan]) -> Any:
-        return growth(experiment, curve, plans) if curve.expectation.kind == "order" else (None, None)
+        return growth(experiment, curve, plans) if curve.expectation.kind == "order" else None
 
     monkeypatch.setattr(results_module, "_growth", judged_growth)
-    monkeypatch.setattr(results_module, "fit_joint_model", lambda counts: None)
     monkeypatch.setattr(threshold_module, "lack_of_fit", lambda *arguments: None)
 
 
@@ -166,36 +165,36 @@ def verdict(kind: str, predicted: list[float | None], cells: list[Cells], tolera
     return judge(curve, measured(curve, cells), None)
 
 
-UNSETTLED: Cells = {3: (0, 5), 4: (5, 5)}
-"""0 of 5 and 5 of 5 have p = 1/32 each, far above the level at which an integer is settled."""
+UNRESOLVED: Cells = {3: (0, 5), 4: (5, 5)}
+"""0 of 5 and 5 of 5 have p = 1/32 each, far above the level at which an integer is resolved."""
 
 NEVER: Cells = {1: (0, 50), 8: (0, 50), 64: (0, 50)}
 ALWAYS: Cells = {1: (50, 50), 2: (50, 50)}
 FLAT: Cells = {4: (25, 50), 8: (24, 50), 16: (25, 50)}
 
 
-def test_equal_agrees_only_where_every_integer_is_settled() -> None:
+def test_equal_agrees_only_where_every_integer_is_resolved() -> None:
     assert verdict("equal", [4, 7], [jump(4), jump(7)]).status == "agrees"
     assert verdict("equal", [4, 7], [jump(4), jump(8)]).status == "disagrees"
-    undecided = verdict("equal", [4, 4], [jump(4), UNSETTLED])
+    undecided = verdict("equal", [4, 4], [jump(4), UNRESOLVED])
     assert undecided.status == "undecided"
     assert "1 of 2 points" in undecided.sentence
-    assert "not settled at 4" in undecided.sentence
-    # One wrong point outweighs an unsettled one.
-    assert verdict("equal", [4, 5], [UNSETTLED, jump(6)]).status == "disagrees"
+    assert "not resolved at 4" in undecided.sentence
+    # One wrong point outweighs an unresolved one.
+    assert verdict("equal", [4, 5], [UNRESOLVED, jump(6)]).status == "disagrees"
     assert verdict("equal", [4, None], [jump(4), jump(4)]).status == "undecided"
 
 
-def test_equal_disagrees_with_what_the_interval_excludes_even_if_no_integer_is_settled() -> None:
+def test_equal_disagrees_with_what_the_interval_excludes_even_if_no_integer_is_resolved() -> None:
     slow = rise(20, 6, trials=60)
-    assert not fit_threshold(Counts.from_cells(slow)).settled
+    assert not fit_threshold(Counts.from_cells(slow)).resolved
     assert verdict("equal", [40], [slow]).status == "disagrees"
     assert verdict("equal", [10], [slow]).status == "disagrees"
     assert verdict("equal", [20], [slow]).status == "undecided"
 
 
 @pytest.mark.parametrize("kind", ["equal", "within", "at most", "order"])
-@pytest.mark.parametrize("cells", [UNSETTLED, FLAT, {4: (1, 1)}, {4: (1, 2)}], ids=str)
+@pytest.mark.parametrize("cells", [UNRESOLVED, FLAT, {4: (1, 1)}, {4: (1, 2)}], ids=str)
 def test_lack_of_data_never_agrees(kind: str, cells: Cells) -> None:
     assert verdict(kind, [4], [cells]).status == "undecided"
 
@@ -299,13 +298,13 @@ def test_too_few_transitions_disagree_with_what_is_needed() -> None:
     assert results(replace(experiment, curves=(lenient,)), plans).verdict.status == "agrees"
 
 
-def test_an_integer_settled_below_what_is_needed_disagrees() -> None:
+def test_an_integer_resolved_below_what_is_needed_disagrees() -> None:
     curve = replace(curve_of("order", [7, 16, 29]), expectation=Expectation("order", not_below_from=0))
 
     def judged(first: int) -> Verdict:
         found = [fit_threshold(Counts.from_cells(jump(n))) for n in (first, 16, 29)]
         points = [
-            PointResult(point, threshold, (), "settled", 1.0, 1)
+            PointResult(point, threshold, (), "resolved", 1.0, 1)
             for point, threshold in zip(curve.points, found, strict=True)
         ]
         return judge(curve, points, None)

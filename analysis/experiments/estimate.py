@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from analysis.experiments.plan import Rows
 from analysis.statistics.counts import Counts
-from analysis.statistics.ratio_limit import Approach
+from analysis.statistics.ratio_limit import RatioLimit
 from analysis.statistics.scaling_law import Scaling
 from analysis.statistics.threshold import Threshold
 
@@ -68,12 +68,12 @@ class Estimate:
     @property
     def integer(self) -> int | None:
         """The smallest N with success probability at least 1/2, where exact tests resolve it."""
-        return self.fit.smallest_n if self.fit is not None and self.fit.settled else None
+        return self.fit.n_min if self.fit is not None and self.fit.resolved else None
 
     @property
     def compared(self) -> float | None:
         """What is put over a prediction: an integer over an integer where there is one, else the value."""
-        return self.value if self.fit is None else self.fit.smallest_n
+        return self.value if self.fit is None else self.fit.n_min
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ class Growth:
     scaling: Scaling
     integers: Mapping[int, int] = field(default_factory=dict)
     exact_laws: tuple[str, ...] = ()
-    ratio_limit: Approach | None = None
+    ratio_limit: RatioLimit | None = None
 
 
 @dataclass(frozen=True)

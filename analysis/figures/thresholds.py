@@ -49,7 +49,7 @@ class Mark:
         high: upper end of the interval.
         censored: "" or the side on which the true value lies beyond ``value``: "left" (below) or "right"; or
             "undetermined": the trials do not say, and a cross shows where they were.
-        smallest_n: the smallest N with success ≥ 1/2 where that integer is settled, drawn as a dash; else None.
+        n_min: the smallest N with success ≥ 1/2 where that integer is resolved, drawn as a dash; else None.
     """
 
     x: float
@@ -57,7 +57,7 @@ class Mark:
     low: float | None
     high: float | None
     censored: str = ""
-    smallest_n: int | None = None
+    n_min: int | None = None
 
 
 @dataclass(frozen=True)
@@ -253,7 +253,7 @@ def _draw_series(
     joined: bool,
     gid: str = "",
 ) -> None:
-    """Marks, intervals, settled integers and perhaps the name.
+    """Marks, intervals, resolved integers and perhaps the name.
 
     ``shift`` moves censored marks apart in x, ``nudge`` the others, both as factors; ``offset`` moves all;
     ``gid`` names the estimates in an SVG.
@@ -261,7 +261,7 @@ def _draw_series(
     exact = [mark for mark in series.marks if not mark.censored]
     below = [mark.value - (mark.low if mark.low is not None else mark.value) for mark in exact]
     above = [(mark.high if mark.high is not None else mark.value) - mark.value for mark in exact]
-    # Where the settled integer is known, an estimate inside the gap below it may lie outside a one-sided interval.
+    # Where the resolved integer is known, an estimate inside the gap below it may lie outside a one-sided interval.
     drawn = ax.errorbar(
         [mark.x * nudge + offset for mark in exact],
         [mark.value for mark in exact],
@@ -277,10 +277,10 @@ def _draw_series(
     )
     if gid and drawn[0] is not None:
         drawn[0].set_gid(gid)
-    settled = [(mark.x, mark.smallest_n) for mark in series.marks if mark.smallest_n is not None]
+    resolved = [(mark.x, mark.n_min) for mark in series.marks if mark.n_min is not None]
     ax.plot(
-        [x * nudge + offset for x, _ in settled],
-        [smallest_n for _, smallest_n in settled],
+        [x * nudge + offset for x, _ in resolved],
+        [n_min for _, n_min in resolved],
         color=style["color"],
         marker="_",
         markersize=9,

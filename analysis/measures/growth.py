@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from analysis.experiments.estimate import CurveResults, Growth, PointResult
 from analysis.experiments.formatting import rounded
 from analysis.experiments.formula import Formula
-from analysis.statistics.ratio_limit import Approach, fit_approach
+from analysis.statistics.ratio_limit import RatioLimit, fit_ratio_limit
 from analysis.statistics.scaling_law import CANDIDATE_LAWS, Law, Scaling, fit_scaling
 from toyenvs.constructions import NoRewardGradient
 
@@ -67,7 +67,7 @@ def _exact_laws(points: Sequence[PointResult], scaling: Scaling, integers: dict[
     return (*told, *laws)
 
 
-def _ratio_limit(curve: Curve, points: Sequence[PointResult]) -> Approach | None:
+def _ratio_limit(curve: Curve, points: Sequence[PointResult]) -> RatioLimit | None:
     """Where the ratio of a descent's N₅₀ to the prediction goes as d grows; None where no order is predicted.
 
     From d = 8 on: below, luck and integers decide, and the ratio rises before it falls. None as well where a threshold
@@ -83,14 +83,14 @@ def _ratio_limit(curve: Curve, points: Sequence[PointResult]) -> Approach | None
         for row in asked
         if (fit := row.estimate.fit) is not None
         and not fit.censored
-        and not fit.settled
+        and not fit.resolved
         and math.isfinite(fit.half_width)
         and row.point.predicted is not None
     ]
     if not known:
         return None
     dims, ratios, errors = zip(*known, strict=True)
-    return fit_approach(dims, ratios, errors)
+    return fit_ratio_limit(dims, ratios, errors)
 
 
 _DOUBLED_LAWS = (
@@ -140,7 +140,7 @@ def law_records(curve: CurveResults) -> list[dict[str, Any]]:
             "exponent": rounded(fit.local_exponent),
             "exponent_low": None,
             "exponent_high": None,
-            "between_dimension_sd": rounded(fit.tau),
+            "between_dimension_sd": rounded(fit.between_dimension_sd),
             "log_likelihood": rounded(fit.log_likelihood),
             "aic": rounded(fit.aic),
             "weight": rounded(fit.weight),
@@ -163,7 +163,7 @@ def growth_records(curve: CurveResults) -> list[dict[str, Any]]:
                 "exponent": rounded(power.value),
                 "exponent_low": rounded(power.low),
                 "exponent_high": rounded(power.high),
-                "between_dimension_sd": rounded(power.tau),
+                "between_dimension_sd": rounded(power.between_dimension_sd),
                 "log_likelihood": rounded(power.log_likelihood),
                 "aic": rounded(power.aic),
             }

@@ -18,7 +18,7 @@ from analysis.measures.growth import LAW_COLUMNS, growth_lines, growth_of, growt
 from analysis.measures.threshold_search import ThresholdSearch
 from analysis.measures.threshold_verdict import fit_of, judge_equal, judge_order, unjudged
 from analysis.statistics.counts import Counts
-from analysis.statistics.threshold import SETTLE_LEVEL, Threshold, fit_threshold
+from analysis.statistics.threshold import RESOLVE_LEVEL, Threshold, fit_threshold
 from analysis.tasks import Row, Task
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class ThresholdMeasure(Measure):
 
     @override
     def caption(self, experiment: Experiment, estimates: Sequence[Estimate]) -> str:
-        unit, tests = self.unit(experiment), f"exact tests at level {SETTLE_LEVEL:g}"
+        unit, tests = self.unit(experiment), f"exact tests at level {RESOLVE_LEVEL:g}"
         if _integers(experiment):
             return (
                 f"Marks: the smallest number N of {unit} with success probability at least 1/2, resolved by {tests} at"
@@ -143,8 +143,8 @@ class ThresholdMeasure(Measure):
                 "n50_low": rounded(fit.n50_low),
                 "n50_high": rounded(fit.n50_high),
                 "n90": rounded(fit.n90),
-                "n_min": fit.smallest_n,
-                "resolved": fit.settled,
+                "n_min": fit.n_min,
+                "resolved": fit.resolved,
                 "predicted": rounded(result.point.predicted),
                 "ratio": rounded(result.ratio),
                 "censored": fit.censored,
@@ -196,12 +196,12 @@ class ThresholdMeasure(Measure):
         theory = "--" if row.point.predicted is None else f"{row.point.predicted:.4g}"
         sign = {"left": "\\le ", "right": "\\ge "}.get(fit.censored, "")
         low, high = ("" if end is None else count_text(end) for end in (fit.n50_low, fit.n50_high))
-        about = "" if fit.settled else r"{\sim}"  # N₅₀ rounded up, not resolved by trials
+        about = "" if fit.resolved else r"{\sim}"  # N₅₀ rounded up, not resolved by trials
         value = f"${sign}{count_text(fit.n50)}$" if sign else _latex_n50(fit)
         return [
             "--" if fit.censored == "undetermined" else value,
             f"[{low or '--'}, {high or '--'}]" if low or high else "--",
-            "--" if fit.smallest_n is None else f"${about}{fit.smallest_n}$",
+            "--" if fit.n_min is None else f"${about}{fit.n_min}$",
             theory,
         ]
 
@@ -215,7 +215,7 @@ class ThresholdMeasure(Measure):
             None if resolved is not None or end is None else float(math.ceil(end - 1e-9))
             for end in (fit.n50_low, fit.n50_high)
         )
-        return Estimate(fit.smallest_n or math.ceil(fit.n50), low, high, fit.trials), None
+        return Estimate(fit.n_min or math.ceil(fit.n50), low, high, fit.trials), None
 
     @override
     def joined(self, curve: Curve) -> bool:
@@ -259,8 +259,8 @@ def _integers(experiment: Experiment) -> bool:
 
 def smallest_text(fit: Threshold) -> str:
     """The smallest N, marked where it is the rounded-up N₅₀ and not resolved by trials."""
-    least = fit.smallest_n
-    return or_dash(least) if least is None or fit.settled else f"~{least}"
+    least = fit.n_min
+    return or_dash(least) if least is None or fit.resolved else f"~{least}"
 
 
 def threshold_text(fit: Threshold) -> str:

@@ -9,7 +9,7 @@ about N₅₀, until one of its stopping rules holds:
   of N₅₀ are planned and spent there, and only then it is looked at again (and, where it does not hold, after a fifth
   more): the moment at which an interval becomes short is one at which it is likely to be too short, and intervals of
   95 % would cover 91 % (``python -m benchmarks.calibration``);
-* ``settled``    two neighbouring integers lie, statistically, on either side of 1/2 (where trials have decided N − 1 or
+* ``resolved``   two neighbouring integers lie, statistically, on either side of 1/2 (where trials have decided N − 1 or
   N − 2 below and N above, the integers between them are tried before anything else);
 * ``budget``     the trials are spent, in all or at every N that would still tell something;
 * ``censored``   success is above 1/2 at N = 1 already, or no N up to the largest allowed reaches 1/2.
@@ -183,8 +183,8 @@ class ThresholdSearch(Plan):
         fit = self.threshold
         assert fit is not None, "the first round of refinement has fitted"
         below, above = decided_bracket(counts, _EVIDENCE)
-        if fit.settled:
-            self.stopped = "settled"
+        if fit.resolved:
+            self.stopped = "resolved"
         elif at_end:
             self.stopped = "budget"
         elif fit.censored == "left" or counts.above:

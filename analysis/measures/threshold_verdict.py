@@ -61,11 +61,11 @@ def judge_equal(curve: Curve, points: Sequence[PointResult]) -> Verdict:
     wrong, open_ones = [], []
     for result in points:
         threshold, predicted = fit_of(result), result.point.predicted
-        if predicted is None or not threshold.settled:
+        if predicted is None or not threshold.resolved:
             open_ones.append(result)
             if predicted is not None and _excludes(threshold, predicted):
                 wrong.append(result)
-        elif threshold.smallest_n != predicted:
+        elif threshold.n_min != predicted:
             wrong.append(result)
     right = len(points) - len({id(result) for result in (*wrong, *open_ones)})
     if wrong:
@@ -85,9 +85,9 @@ def judge_equal(curve: Curve, points: Sequence[PointResult]) -> Verdict:
 
 def _found(result: PointResult) -> str:
     fit = fit_of(result)
-    if fit.smallest_n is None:
+    if fit.n_min is None:
         return f"{'at most' if fit.censored == 'left' else 'above'} {fit.n50:g}"
-    return f"{'' if fit.settled else '~'}{fit.smallest_n}"
+    return f"{'' if fit.resolved else '~'}{fit.n_min}"
 
 
 def _excludes(threshold: Threshold, predicted: float) -> bool:
@@ -165,8 +165,8 @@ def _below_prediction(curve: Curve, points: Sequence[PointResult]) -> list[str]:
         x, predicted, threshold = result.point.x, result.point.predicted, fit_of(result)
         if isinstance(x, str) or x < start or predicted is None:
             continue
-        if threshold.settled and threshold.smallest_n is not None:
-            below = threshold.smallest_n < predicted
+        if threshold.resolved and threshold.n_min is not None:
+            below = threshold.n_min < predicted
         else:
             below = threshold.n50_high is not None and threshold.n50_high < predicted - 1
         if below:

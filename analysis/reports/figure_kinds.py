@@ -104,9 +104,9 @@ def _interval(successes: int, trials: int) -> tuple[float, float]:
 
 def _fitted(threshold: Threshold, num_transitions: FloatArray) -> list[float]:
     """Fitted success probabilities at each N; none without a fit."""
-    if threshold.slope is None or threshold.strays is None:
+    if threshold.slope is None or threshold.rates is None:
         return []
-    fit = success_probability(num_transitions, threshold.n50, threshold.slope, threshold.strays)
+    fit = success_probability(num_transitions, threshold.n50, threshold.slope, threshold.rates)
     return [float(probability) for probability in fit]
 
 
@@ -260,10 +260,10 @@ def _ratio_series(results: ExperimentResults) -> list[Series]:
 def _trends(results: ExperimentResults) -> list[Trend]:
     found = []
     for curve in results.curves:
-        approach = None if curve.growth is None else curve.growth.ratio_limit
-        if approach is not None:
-            dims = np.geomspace(approach.dims[0], approach.dims[-1], 50).tolist()
-            found.append(Trend(curve.curve.label, dims, [approach.ratio(dim) for dim in dims]))
+        limit = None if curve.growth is None else curve.growth.ratio_limit
+        if limit is not None:
+            dims = np.geomspace(limit.dims[0], limit.dims[-1], 50).tolist()
+            found.append(Trend(curve.curve.label, dims, [limit.ratio(dim) for dim in dims]))
     return found
 
 
@@ -304,13 +304,13 @@ def _ratio_caption(results: ExperimentResults) -> str:
         " predicts, with 95 % profile-likelihood intervals; triangles: bounds."
     )
     for curve in results.curves:
-        approach = None if curve.growth is None else curve.growth.ratio_limit
-        if approach is None:
+        limit = None if curve.growth is None else curve.growth.ratio_limit
+        if limit is None:
             continue
-        high = "∞" if approach.limit_high is None else f"{approach.limit_high:.2f}"
+        high = "∞" if limit.limit_high is None else f"{limit.limit_high:.2f}"
         text += (
-            f" Dashed: {curve.curve.label}, fitted from d = {approach.dims[0]} on, {approach.limit:.2f} +"
-            f" {approach.coefficient:.2f} d^-{approach.power:.2f} (limit {approach.limit_low:.2f} to {high})."
+            f" Dashed: {curve.curve.label}, fitted from d = {limit.dims[0]} on, {limit.limit:.2f} +"
+            f" {limit.coefficient:.2f} d^-{limit.power:.2f} (limit {limit.limit_low:.2f} to {high})."
         )
     return f"{text} {closing_sentences(results.experiment)}"
 

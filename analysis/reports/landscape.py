@@ -1,7 +1,7 @@
 """The loss as a landscape: along geodesics from the truth, and where descents from random starts end.
 
 Drawn for the largest dimension of a run that is small enough, at half of N₅₀, at N₅₀ and at twice N₅₀ transitions (of
-the smallest N with success ≥ 1/2, where that integer is settled). It is computed for the figure, from the run's seed:
+the smallest N with success ≥ 1/2, where that integer is resolved). It is computed for the figure, from the run's seed:
 a few seconds, and the same numbers each time.
 """
 

@@ -50,8 +50,8 @@ def marks_csv(results: ExperimentResults) -> str:
             record = {"curve": series.label, "x": one.x}
             value = None if math.isnan(one.value) else one.value
             records.append({**record, "kind": kind, "value": value, "low": one.low, "high": one.high})
-            if one.smallest_n is not None:
-                records.append({**record, "kind": "resolved N_min", "value": one.smallest_n})
+            if one.n_min is not None:
+                records.append({**record, "kind": "resolved smallest N", "value": one.n_min})
     for line in theory_lines(results.experiment, places):
         name = {"curve": line.series or line.label.strip("$"), "kind": "theory" if line.series else "baseline"}
         records += [{**name, "x": x, "value": count} for x, count in zip(line.x, line.counts, strict=True)]

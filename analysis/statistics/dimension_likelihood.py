@@ -11,14 +11,19 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from analysis.statistics.counts import Counts
-from analysis.statistics.psychometric import constant_log_likelihood, plausible_strays, profile_log_likelihood
+from analysis.statistics.profile import (
+    RefinedProfile,
+    constant_log_likelihood,
+    plausible_rates,
+    profile_log_likelihood,
+)
 
 __all__ = ["FLOOR", "DimensionLikelihood", "normal_cells"]
 
 FloatArray = NDArray[np.float64]
 
 FLOOR = 1e-300
-"""Likelihoods are kept above this, so that a law that is impossible without misfit still has a finite logarithm."""
+"""Likelihoods are kept above this, so that a law that is impossible without scatter still has a finite logarithm."""
 
 
 class DimensionLikelihood:
@@ -34,37 +39,36 @@ class DimensionLikelihood:
 
     def __init__(self, counts: Counts) -> None:
         log_n = counts.log_num_transitions
-        strays = plausible_strays(counts)
+        rates = plausible_rates(counts)
         tail = np.concatenate([[0.0], np.geomspace(1e-3, math.log(1e4), 24)])
         pieces = [log_n[0] - tail[::-1]]
         pieces += [0.5 * (a + b - (b - a) * np.cos(np.linspace(0.0, math.pi, 17))) for a, b in pairwise(log_n)]
         pieces.append(log_n[-1] + tail)
-        # The profile is evaluated just inside the ends of each piece: there it jumps.
-        inner = [np.clip(piece, piece[0] + 1e-9, piece[-1] - 1e-9) for piece in pieces]
-        values = np.split(
-            profile_log_likelihood(counts, np.concatenate(inner), strays), np.cumsum([len(x) for x in inner])[:-1]
-        )
+        beside = RefinedProfile.BESIDE
+        inner = [np.clip(piece, piece[0] + beside, piece[-1] - beside) for piece in pieces]
+        profile = RefinedProfile(lambda x: profile_log_likelihood(counts, x, rates), np.concatenate(inner))
         for _ in range(6):
-            top = max(float(np.max(value)) for value in values)
-            added = [_refinement(x, value - top) for x, value in zip(inner, values, strict=True)]
+            ends = np.searchsorted(profile.x, log_n)
+            top = float(np.max(profile.values))
+            added = [
+                _refinement(x, value - top)
+                for x, value in zip(np.split(profile.x, ends), np.split(profile.values, ends), strict=True)
+            ]
             if not any(len(x) for x in added):
                 break
-            new = np.split(
-                profile_log_likelihood(counts, np.concatenate(added), strays), np.cumsum([len(x) for x in added])[:-1]
-            )
-            for k, (x, value) in enumerate(zip(added, new, strict=True)):
-                order = np.argsort(np.concatenate([inner[k], x]))
-                inner[k] = np.concatenate([inner[k], x])[order]
-                values[k] = np.concatenate([values[k], value])[order]
+            profile.add(np.concatenate(added))
         left_tail, right_tail = (constant_log_likelihood(counts, above) for above in (True, False))
-        top = max(left_tail, right_tail, max(float(np.max(value)) for value in values))
+        top = max(left_tail, right_tail, float(np.max(profile.values)))
+        # Between the points beside a tested N there is no cell, but a jump.
+        cells = np.ones(len(profile.x) - 1, dtype=bool)
+        cells[np.searchsorted(profile.x, log_n) - 1] = False
         self.breakpoints: FloatArray = log_n
         """log N of the tested N, where the likelihood may jump, (K,)."""
-        self.edges: FloatArray = np.concatenate([[inner[0][0]], *(x[1:] for x in inner)])
+        self.edges: FloatArray = np.concatenate([profile.x[:1], profile.x[1:][cells]])
         """Ends of the cells, (C + 1,)."""
-        self.log_left: FloatArray = np.concatenate([value[:-1] for value in values]) - top
+        self.log_left: FloatArray = profile.values[:-1][cells] - top
         """ℓ_d at the left end of each cell, (C,)."""
-        self.log_right: FloatArray = np.concatenate([value[1:] for value in values]) - top
+        self.log_right: FloatArray = profile.values[1:][cells] - top
         """ℓ_d at the right end of each cell, (C,)."""
         self.log_tails: tuple[float, float] = (left_tail - top, right_tail - top)
         """ℓ_d as x → −∞ and as x → +∞."""

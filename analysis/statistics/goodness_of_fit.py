@@ -15,13 +15,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from jaxtyping import Float
-from scipy.special import expit, xlogy
+from scipy.special import xlogy
 
-from analysis.statistics.counts import Counts, FloatArray
-from analysis.statistics.psychometric import STRAYS, success_probability
+from analysis.statistics.counts import Counts
+from analysis.statistics.psychometric import RATES, Rates, jump, probability, success_probability
 
-__all__ = ["bootstrap_p_value", "lack_of_fit"]
+__all__ = ["lack_of_fit"]
 
 DATASETS = 399
 """Simulated data sets: the p-value's standard error is at most 0.025, and 0.011 at p = 0.05."""
@@ -30,12 +29,12 @@ _SEED = 20260711
 """Of the simulated data sets: the same counts give the same p-value."""
 
 
-def lack_of_fit(counts: Counts, curve: tuple[float, float, tuple[float, float]], width: float) -> float | None:
+def lack_of_fit(counts: Counts, curve: tuple[float, float, Rates], width: float) -> float | None:
     """p-value of the hypothesis that some curve of :mod:`analysis.statistics.psychometric` holds.
 
     Args:
         counts: successes and trials by N.
-        curve: the likeliest one: log N50, slope β (or infinity), strays (γ, λ).
+        curve: the likeliest one: log N50, slope β (or infinity), rates (γ, λ).
         width: width of the interval of log N50, by which the listed curves are spread.
 
     Returns:
@@ -43,7 +42,7 @@ def lack_of_fit(counts: Counts, curve: tuple[float, float, tuple[float, float]],
     """
     if len(counts.num_transitions) < 3:
         return None
-    x50, slope, strays = curve
+    x50, slope, rates = curve
     tested = np.array(counts.num_transitions, dtype=np.float64)
     steepest = 60.0 / float(np.min(np.diff(counts.log_num_transitions)))
     centre = min(slope, steepest)
@@ -51,27 +50,12 @@ def lack_of_fit(counts: Counts, curve: tuple[float, float, tuple[float, float]],
     places = x50 + width * np.linspace(-1.5, 1.5, 19)
     slopes = centre * np.geomspace(0.1, 10.0, 13)
     offset = counts.log_num_transitions - places[:, None, None]
-    jump = np.where(offset == 0.0, 0.0, np.copysign(math.inf, offset))
-    eta = np.concatenate([slopes[:, None] * offset, jump], axis=1)
-    pairs = np.array(STRAYS)[:, :, None, None, None]
-    low, high = pairs[:, 0], pairs[:, 1]
-    listed = low + (1.0 - low - high) * expit(eta + np.log((0.5 - low) / (0.5 - high)))
-    likeliest = success_probability(tested, math.exp(x50), slope, strays)
+    pairs = np.array(RATES)[:, :, None, None, None]
+    guess, lapse = pairs[:, 0], pairs[:, 1]
+    listed = np.concatenate([probability(slopes[:, None] * offset, guess, lapse), jump(offset, guess, lapse)], axis=2)
+    likeliest = success_probability(tested, math.exp(x50), slope, rates)
     curves = np.concatenate([likeliest[None, :], listed.reshape(-1, len(tested))])
     successes, trials = (np.array(each, dtype=np.float64) for each in (counts.successes, counts.trials))
-    return bootstrap_p_value(successes, trials, curves)
-
-
-def bootstrap_p_value(
-    successes: Float[FloatArray, " K"], trials: Float[FloatArray, " K"], curves: Float[FloatArray, "C K"]
-) -> float:
-    """p-value of the deviance of the best of some curves, under the first of them.
-
-    Args:
-        successes: by cell, (K,).
-        trials: by cell, (K,).
-        curves: success probabilities of each cell under each curve, (C, K); the first is the likeliest.
-    """
     generator = np.random.default_rng(_SEED)
     simulated = generator.binomial(trials.astype(np.int64), curves[0], (DATASETS, len(trials)))
     data = np.concatenate([successes[None, :], simulated]).astype(np.float64)

@@ -1,287 +1,122 @@
-"""Likelihoods of a threshold: of log N50 = x, maximised over everything else that shapes the success curve.
+"""The success curve in the number of transitions N, and the log likelihood of counts under it.
 
-The model, with β > 0 and strays γ, λ in [0, 1/2), is
+With slope β > 0, guess rate γ and lapse rate λ in [0, 1/2),
 
     P(success | N) = γ + (1 − γ − λ) expit(β (log N − x50) + s),    s = log((1/2 − γ)/(1/2 − λ)).
 
-The shift s makes P = 1/2 at N50 whatever the strays: N50 is where *success itself* crosses 1/2, not where the curve is
-half-way between its asymptotes γ and 1 − λ. Strays are successes by luck far below the threshold (one transition short
+The shift s makes P = 1/2 at N50 whatever the rates: N50 is where *success itself* crosses 1/2, not where the curve is
+half-way between its asymptotes γ and 1 − λ. Guesses are successes by luck far below the threshold (one transition short
 of what identifies U, ReenGAGE's solutions form a circle, of which a share of 2·arccos(1 − ε)/2π, 4.5 % at ε = 0.01, is
-good enough) and failures far above it, the *lapse* (a descent run may end in a local minimum at any N).
-
-Two profiles serve two purposes. The *plain* one says what the data say and no more: for a jump between two N it is flat
-in the gap and a wall outside. Intervals and laws rest on it, with β, γ and λ profiled out. The *penalised* one, with
-Jeffreys' prior |I(β0, β)|^½ [1], has a finite maximum for separated data too; point estimates come from it.
-
-References:
-    [1] D. Firth, Bias reduction of maximum likelihood estimates, Biometrika 80:27-38, 1993.
+good enough); lapses are failures far above it (a descent run may end in a local minimum at any N).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from itertools import pairwise, product
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import expit, xlog1py, xlogy
+from numpy.typing import ArrayLike
+from scipy.special import expit
 
 from analysis.statistics.counts import Counts, FloatArray
 
 __all__ = [
-    "STRAYS",
-    "constant_log_likelihood",
+    "NO_RATES",
+    "RATES",
+    "Rates",
     "curve_log_likelihood",
-    "extra_refinements",
-    "plausible_strays",
-    "profile_log_likelihood",
-    "stray_profile",
+    "jump",
+    "linear_predictor",
+    "probability",
     "success_probability",
 ]
 
-_LOG_2 = math.log(2.0)
 
-_STEEPEST = 300.0
-"""|η| beyond which a curve is at its asymptotes: exp(2·300) is still a number."""
+class Rates(NamedTuple):
+    """Guess rate γ and lapse rate λ of a success curve, each in [0, 1/2)."""
+
+    guess: float
+    lapse: float
 
 
-def success_probability(
-    num_transitions: FloatArray, n50: float, slope: float, strays: tuple[float, float] = (0.0, 0.0)
-) -> FloatArray:
+NO_RATES = Rates(0.0, 0.0)
+
+RATES: tuple[Rates, ...] = tuple(
+    Rates(*pair) for pair in product((0.0, 0.05), (0.0, 0.03, 0.06, 0.1, 0.14, 0.18, 0.22, 0.26, 0.3, 0.35))
+)
+"""Pairs (γ, λ) over which profiles are maximised.
+
+A grid, fine enough in λ for the hundreds of trials that a search may spend on a plateau: with {0, 0.05, 0.15, 0.3}
+alone the intervals of N50 covered 85 % where the lapse was 0.22, halfway between two of them.
+"""
+
+_DECIDED = 300.0
+"""|η + s| beyond which a likelihood takes a curve to be at its asymptotes: exp(2·300) is still a number."""
+
+
+def _shift(guess: FloatArray, lapse: FloatArray) -> FloatArray:
+    """s, which puts P = 1/2 at η = 0."""
+    return np.asarray(np.log((0.5 - guess) / (0.5 - lapse)))
+
+
+def probability(eta: Float[FloatArray, "*b"], guess: ArrayLike, lapse: ArrayLike) -> FloatArray:
+    """P at η = β (log N − x50), for broadcastable γ and λ in [0, 1/2)."""
+    guess, lapse = np.asarray(guess), np.asarray(lapse)
+    return np.asarray(guess + (1.0 - guess - lapse) * expit(eta + _shift(guess, lapse)))
+
+
+def linear_predictor(p: ArrayLike, guess: ArrayLike, lapse: ArrayLike) -> FloatArray:
+    """The inverse of :func:`probability`: η at which the curve is p, γ < p < 1 − λ."""
+    p, guess, lapse = np.asarray(p), np.asarray(guess), np.asarray(lapse)
+    return np.asarray(np.log((p - guess) / (1.0 - lapse - p)) - _shift(guess, lapse))
+
+
+def success_probability(num_transitions: FloatArray, n50: float, slope: float, rates: Rates = NO_RATES) -> FloatArray:
     """P(success | N), elementwise for N > 0: the model of this module, 1/2 at N50.
 
     Args:
         num_transitions: N > 0.
         n50: N50.
         slope: β ≥ 0; infinity for a jump.
-        strays: (γ, λ), each in [0, 1/2).
+        rates: (γ, λ).
     """
-    low, high = strays
     offset = np.log(num_transitions) - math.log(n50)
-    eta = slope * offset if math.isfinite(slope) else np.select([offset < 0.0, offset > 0.0], [-math.inf, math.inf])
-    curve = expit(eta + math.log((0.5 - low) / (0.5 - high)))
-    return np.asarray(low + (1.0 - low - high) * curve)
+    return probability(slope * offset, *rates) if math.isfinite(slope) else jump(offset, *rates)
 
 
-STRAYS: tuple[tuple[float, float], ...] = tuple(
-    product((0.0, 0.05), (0.0, 0.03, 0.06, 0.1, 0.14, 0.18, 0.22, 0.26, 0.3, 0.35))
-)
-"""Shares (γ, λ) of stray outcomes over which profiles are maximised.
-
-A grid, fine enough in λ for the hundreds of trials that a search may spend on a plateau: with {0, 0.05, 0.15, 0.3}
-alone the intervals of N50 covered 85 % where the lapse was 0.22, halfway between two of them.
-"""
-
-_HOPELESS = 8.0
-"""Strays whose likelihood stays so far below the best at every N50 cannot reach its interval, which lies within 2."""
-
-
-def profile_log_likelihood(
-    counts: Counts, x: Float[FloatArray, " P"], strays: Sequence[tuple[float, float]] = ((0.0, 0.0),)
-) -> Float[FloatArray, " P"]:
-    """Log likelihood of log N50 = x, maximised over β in [0, ∞] *without* a penalty.
-
-    With ``strays`` also over these pairs (γ, λ), so that one lucky success below a jump does not make the jump look
-    gradual, and a lapse above it does not make N50 move.
-
-    The supremum over β counts even where it is reached only as β → ∞. For separated data the profile is therefore 0
-    strictly inside the gap and falls off a cliff at its ends; for data on one side of 1/2 it is flat to infinity. At
-    x = log N of a tested N that N is a fair coin for every β. The binomial coefficients are left out. For finite x
-    the values are finite; for x = ±∞ they are the limits.
-
-    Args:
-        counts: successes and trials by N.
-        x: values of log N50, any shape.
-        strays: pairs (γ, λ), each in [0, 1/2).
-
-    Returns:
-        The profile log likelihood, ≤ 0, in the shape of ``x``.
-    """
-    shape = np.shape(x)
-    flat = np.ravel(np.asarray(x, dtype=np.float64))
-    values = np.empty_like(flat)
-    infinite = np.isinf(flat)
-    for side in (-1, 1):
-        values[flat == side * math.inf] = constant_log_likelihood(counts, above=side < 0)
-    values[~infinite] = _profile_at_finite(counts, flat[~infinite])
-    stray = [pair for pair in strays if pair != (0.0, 0.0)]
-    if stray and not np.all(infinite):
-        best = np.max(stray_profile(counts, flat[~infinite], stray)[0], axis=1)
-        values[~infinite] = np.maximum(values[~infinite], best)
-    return values.reshape(shape)
-
-
-def plausible_strays(counts: Counts) -> tuple[tuple[float, float], ...]:
-    """The pairs of ``STRAYS`` that can matter for these counts: (0, 0) and all that a coarse look does not rule out."""
-    log_n = counts.log_num_transitions
-    # One place in each gap between tested N, one beyond them on either side, and many where success passes 1/2: what
-    # all pairs have in common is narrow there, and missing it would leave the choice among them to chance.
-    above = counts.fractions >= 0.5
-    first, last = (
-        (int(np.argmax(above)), len(above) - int(np.argmin(above[::-1]))) if 0 < sum(above) < len(above) else (0, 0)
-    )
-    parts = np.arange(1, 10 * 4 ** extra_refinements(counts)) / (10 * 4 ** extra_refinements(counts))
-    dense = [a + (b - a) * parts for a, b in pairwise(log_n[max(0, first - 2) : last + 1])]
-    x = np.concatenate([[log_n[0] - 1.0], 0.5 * (log_n[1:] + log_n[:-1]), *dense, [log_n[-1] + 1.0]])
-    tops = np.max(stray_profile(counts, x, STRAYS)[0], axis=0)
-    return tuple(
-        pair for pair, top in zip(STRAYS, tops, strict=True) if pair == (0.0, 0.0) or top >= np.max(tops) - _HOPELESS
-    )
-
-
-def stray_profile(
-    counts: Counts, x: Float[FloatArray, " P"], strays: Sequence[tuple[float, float]], penalised: bool = False
-) -> tuple[Float[FloatArray, "P S"], Float[FloatArray, "P S"]]:
-    """For each pair (γ, λ) the log likelihood of log N50 = x, maximised over β in (0, ∞], and that β (∞ for a jump).
-
-    A logarithmic grid of β, refined about its best point, and a parabola through the last three.
-
-    Args:
-        counts: successes and trials by N.
-        x: finite values of log N50, (P,).
-        strays: S pairs (γ, λ), each in [0, 1/2).
-        penalised: add ½ log det I(β0, β) at these strays. The slope is then finite.
-
-    Returns:
-        Values and slopes, (P, S) each.
-    """
-    log_n = counts.log_num_transitions
-    successes = np.array(counts.successes, dtype=np.float64)
-    failures = np.array(counts.trials, dtype=np.float64) - successes
-    offset = log_n - x[:, None]
-    low = np.log(1e-2 / np.maximum(np.max(np.abs(offset), axis=1), 1e-6))
-    gap = float(np.min(np.diff(log_n))) if len(log_n) > 1 else 1.0
-    high = np.maximum(math.log(60.0 / gap), low + 1.0)
-    grid = np.repeat((low[:, None] + (high - low)[:, None] * np.linspace(0.0, 1.0, 20))[:, None, :], len(strays), 1)
-    shares = np.array(strays, dtype=np.float64)
-
-    def value(log_slope: FloatArray) -> FloatArray:
-        eta = np.exp(log_slope)[..., None] * offset[:, None, None, :]
-        return curve_log_likelihood(counts, eta, shares[None, :, None, :], penalised)
-
-    values = value(grid)
-    # Likelihoods narrow like 1/√trials: a factor of 4 for 16 times as many.
-    for _ in range(2 + extra_refinements(counts)):
-        best = np.argmax(values, axis=2)[..., None]
-        step = grid[:, :, 1:2] - grid[:, :, :1]
-        grid = np.take_along_axis(grid, best, 2) + step * np.linspace(-1.0, 1.0, 9)
-        values = value(grid)
-    best = np.clip(np.argmax(values, axis=2), 1, grid.shape[2] - 2)[..., None]
-    before, centre, after = (np.take_along_axis(values, best + k, 2)[..., 0] for k in (-1, 0, 1))
-    bend = np.minimum(before - 2.0 * centre + after, -1e-12)
-    rise = np.where(centre >= np.maximum(before, after), (before - after) ** 2 / (-8.0 * bend), 0.0)
-    top, slope = np.max(values, axis=2) + rise, np.exp(np.take_along_axis(grid, best, 2)[..., 0])
-    if penalised:
-        return top, slope
-    jump = _jump_log_likelihood(offset, shares, successes, failures, np.exp(high))
-    # The parabola may round to above 0, which no log likelihood is.
-    return np.minimum(np.maximum(top, jump), 0.0), np.where(jump >= top, math.inf, slope)
-
-
-def _jump_log_likelihood(
-    offset: Float[FloatArray, "P K"],
-    shares: Float[FloatArray, "S 2"],
-    successes: FloatArray,
-    failures: FloatArray,
-    steepest: Float[FloatArray, " P"],
-) -> Float[FloatArray, "P S"]:
-    """The limit of steep curves: γ below N50, 1 − λ above it, a fair coin at it.
-
-    Very close to a tested N, steep curves still pass through any probability there between 1/2 and the asymptote of
-    its side, while every other cell is decided; these count where their slope is beyond the ``steepest`` of the grid.
-    """
-    below, above = shares[:, 0], 1.0 - shares[:, 1]
-    place = offset[:, None, :]
-    curve = np.where(place < 0.0, below[:, None], np.where(place > 0.0, above[:, None], 0.5))
-    terms = xlogy(successes, curve) + xlog1py(failures, -curve)
-    jump = np.sum(terms, axis=2)
-    rows, nearest = np.arange(len(offset)), np.argmin(np.abs(offset), axis=1)
-    distance = offset[rows, nearest][:, None]
-    wins, losses = successes[nearest][:, None], failures[nearest][:, None]
-    free = wins / (wins + losses)
-    free = np.where(distance > 0.0, np.clip(free, 0.5, above), np.clip(free, below, 0.5))
-    inner = (free > below) & (free < above) & (distance != 0.0)
-    odds = np.where(inner, (free - below) / np.where(inner, above - free, 1.0), 1.0)
-    eta = np.log(odds) - np.log((0.5 - below) / (above - 0.5))
-    slope = eta / np.where(inner, distance, 1.0)
-    terms[rows, :, nearest] = xlogy(wins, free) + xlog1py(losses, -free)
-    through = np.sum(terms, axis=2)
-    return np.where(inner & (slope >= steepest[:, None]), np.maximum(jump, through), jump)
-
-
-def extra_refinements(counts: Counts) -> int:
-    """How many more refinements, by a factor of 4 each, than the usual two thousand trials need."""
-    return max(0, math.ceil(math.log(sum(counts.trials) / 2000.0, 16.0)))
+def jump(offset: Float[FloatArray, "*b"], guess: ArrayLike, lapse: ArrayLike) -> FloatArray:
+    """P of a jump, the limit of steep curves, at offset = log N − x50: γ below, a fair coin at N50, 1 − λ above."""
+    return np.where(offset < 0.0, guess, np.where(offset > 0.0, 1.0 - np.asarray(lapse), 0.5))
 
 
 def curve_log_likelihood(
-    counts: Counts, eta: Float[FloatArray, "*b K"], strays: Float[FloatArray, "*c 2"], penalised: bool = False
+    counts: Counts, eta: Float[FloatArray, "*b K"], rates: Float[FloatArray, "*c 2"], penalised: bool = False
 ) -> Float[FloatArray, " *b"]:
     """Log likelihood of the curve of this module at η = β (log N − x50), for broadcastable pairs (γ, λ).
 
     Args:
         counts: successes and trials by N.
         eta: η at each tested N.
-        strays: pairs (γ, λ), each in [0, 1/2).
+        rates: pairs (γ, λ).
         penalised: add ½ log det I(β0, β), where I = Σ w (1, x)(1, x)ᵀ, w = n (dP/dη)²/(P (1 − P)).
     """
     successes = np.array(counts.successes, dtype=np.float64)
     trials = np.array(counts.trials, dtype=np.float64)
-    low, high = strays[..., 0, None], strays[..., 1, None]
-    # With e = exp(−η): P = (1 − λ + γe)/(1 + e) and 1 − P = (λ + (1 − γ)e)/(1 + e). One exponential for both, and
+    guess, lapse = rates[..., 0, None], rates[..., 1, None]
+    # With e = exp(−η − s): P = (1 − λ + γe)/(1 + e) and 1 − P = (λ + (1 − γ)e)/(1 + e). One exponential for both, and
     # neither loses digits. Most of the time of an analysis is spent here.
-    tail = np.exp(-np.clip(eta + np.log((0.5 - low) / (0.5 - high)), -_STEEPEST, _STEEPEST))
-    success, failure, either = 1.0 - high + low * tail, high + (1.0 - low) * tail, 1.0 + tail
+    tail = np.exp(-np.clip(eta + _shift(guess, lapse), -_DECIDED, _DECIDED))
+    success, failure, either = 1.0 - lapse + guess * tail, lapse + (1.0 - guess) * tail, 1.0 + tail
     value = np.log(success) @ successes + np.log(failure) @ (trials - successes) - np.log(either) @ trials
     if not penalised:
         return np.asarray(value)
     log_n = counts.log_num_transitions
-    rate = (1.0 - low - high) * tail / either
-    weight = np.maximum(trials * rate * rate / (success * failure), 1e-200)
+    rise = (1.0 - guess - lapse) * tail / either  # dP/dη
+    weight = np.maximum(trials * rise * rise / (success * failure), 1e-200)
     total = np.sum(weight, axis=-1)
     mean = np.sum(weight * log_n, axis=-1) / total
     scatter = np.sum(weight * (log_n - mean[..., None]) ** 2, axis=-1)
     return np.asarray(value + 0.5 * (np.log(total) + np.log(np.maximum(scatter, 1e-200))))
-
-
-def constant_log_likelihood(counts: Counts, above: bool) -> float:
-    """Log likelihood of one success probability for every N, maximised over [½, 1] (above) or [0, ½].
-
-    It is the limit of the profile as log N50 → −∞ (above) or → +∞.
-    """
-    successes, trials = sum(counts.successes), sum(counts.trials)
-    fraction = successes / trials
-    fraction = max(fraction, 0.5) if above else min(fraction, 0.5)
-    return float(xlogy(successes, fraction) + xlog1py(trials - successes, -fraction))
-
-
-def _profile_at_finite(counts: Counts, x: Float[FloatArray, " P"]) -> Float[FloatArray, " P"]:
-    """The unpenalised profile at finite x. For fixed x the log likelihood is concave in β."""
-    successes = np.array(counts.successes, dtype=np.float64)
-    failures = np.array(counts.trials, dtype=np.float64) - successes
-    offset = counts.log_num_transitions - x[:, None]
-    # Trials that speak against a steep curve: successes below N50, failures above it.
-    against = np.where(offset < 0.0, successes, np.where(offset > 0.0, failures, 0.0))
-    values = np.empty_like(x)
-
-    steep = np.all(against == 0.0, axis=1)
-    values[steep] = -_LOG_2 * np.sum(np.where(offset[steep] == 0.0, successes + failures, 0.0), axis=1)
-
-    offset, against = offset[~steep], against[~steep]
-    if len(offset) == 0:
-        return values
-    # One trial against costs at least β|offset|, and β = 0 costs log 2 a trial: that bounds the best β.
-    nearest = np.min(np.where(against > 0.0, np.abs(offset), math.inf), axis=1)
-    high = np.log(float(np.sum(successes + failures)) * _LOG_2 / nearest)
-    low = np.log(1e-7 / np.max(np.abs(offset), axis=1))
-    for _ in range(36):
-        middle = 0.5 * (low + high)
-        residual = successes - (successes + failures) * expit(np.exp(middle)[:, None] * offset)
-        rising = np.sum(residual * offset, axis=1) > 0.0
-        low, high = np.where(rising, middle, low), np.where(rising, high, middle)
-    eta = np.exp(0.5 * (low + high))[:, None] * offset
-    softplus = np.log1p(np.exp(-np.abs(eta)))
-    terms = successes * np.minimum(eta, 0.0) - failures * np.maximum(eta, 0.0) - (successes + failures) * softplus
-    values[~steep] = np.maximum(np.sum(terms, axis=1), -_LOG_2 * float(np.sum(successes + failures)))  # β = 0, too
-    return values

@@ -7,9 +7,9 @@ which no finite range answers without a model. The model here is
 
 fitted to log ρ with the thresholds' own errors; c is the limit. That c is at least 1 is not data: fewer transitions
 than identify U succeed by luck only, and luck dies out as d grows. The interval of c is by profile likelihood, over k
-and p, with the errors inflated by the fit's own misfit where that is larger (Birge). What it excludes above is what is
-learned; whether 1 itself is excluded is a test at the end of the range of c, where the likelihood ratio is 0 half of
-the time.
+and p, with the errors inflated by the fit's own lack of fit where that is larger (Birge). What it excludes above is
+what is learned; whether 1 itself is excluded is a test at the end of the range of c, where the likelihood ratio is 0
+half of the time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from scipy.optimize import least_squares
 from scipy.special import chdtrc, chdtri
 from scipy.stats import f as f_distribution
 
-__all__ = ["Approach", "fit_approach"]
+__all__ = ["RatioLimit", "fit_ratio_limit"]
 
 FloatArray = NDArray[np.float64]
 
@@ -44,8 +44,8 @@ _GRID = 501
 
 
 @dataclass(frozen=True)
-class Approach:
-    """The fitted approach.
+class RatioLimit:
+    """The fitted model.
 
     Attributes:
         limit: c.
@@ -54,7 +54,7 @@ class Approach:
         coefficient: k.
         power: p.
         power_bounded: whether p ended at an end of its range, so that the data ask for another model.
-        misfit: p-value of the model (χ² with as many degrees of freedom as dimensions less three).
+        p_value: p-value of the model (χ² with as many degrees of freedom as dimensions less three).
         limit_one: p-value of c = 1 against c > 1 (half that of the likelihood ratio).
         dims: the dimensions that were used.
     """
@@ -65,7 +65,7 @@ class Approach:
     coefficient: float
     power: float
     power_bounded: bool
-    misfit: float
+    p_value: float
     limit_one: float
     dims: tuple[int, ...]
 
@@ -74,10 +74,10 @@ class Approach:
         return self.limit + self.coefficient * dim**-self.power
 
 
-def fit_approach(
+def fit_ratio_limit(
     dims: Sequence[int], ratios: Sequence[float], errors: Sequence[float], level: float = 0.95
-) -> Approach | None:
-    """Fit the approach.
+) -> RatioLimit | None:
+    """Fit the model.
 
     Args:
         dims: distinct d.
@@ -112,25 +112,25 @@ def fit_approach(
     limit, coefficient, power = (float(value) for value in polished.x)
     least = 2 * float(polished.cost)
     freedom = len(d) - 3
-    misfit = float(chdtrc(freedom, least))
-    if misfit < _HOPELESS:
+    p_value = float(chdtrc(freedom, least))
+    if p_value < _HOPELESS:
         return None
     scale = max(1.0, least / freedom)
-    # Where the errors are scaled by the fit's own misfit, their size is an estimate: F instead of χ².
+    # Where the errors are scaled by the fit's own lack of fit, their size is an estimate: F instead of χ².
     cut = float(chdtri(1, 1 - level)) if scale == 1.0 else float(f_distribution.ppf(level, 1, freedom))
     by_limit = squares.min(axis=1)
     accepted = limits[(by_limit - least) / scale <= cut]
     low, high = (float(f(accepted, initial=limit)) for f in (np.min, np.max))
     against_one = max(0.0, float(by_limit[0]) - least) / scale
     tail = float(chdtrc(1, against_one)) if scale == 1.0 else float(f_distribution.sf(against_one, 1, freedom))
-    return Approach(
+    return RatioLimit(
         limit=limit,
         limit_low=low,
         limit_high=None if high >= limits[-1] else high,
         coefficient=coefficient,
         power=power,
         power_bounded=bool(np.any(np.abs(_POWERS[[0, -1]] - power) < 1e-6)),
-        misfit=misfit,
+        p_value=p_value,
         limit_one=0.5 * tail if against_one > 0 else 1.0,
         dims=tuple(int(x) for x in dims),
     )

@@ -4,10 +4,10 @@ Given the counts of one learner at several d, each candidate law says
 
     log N50(d) = log c + log law(d) + η_d,    η_d ~ Normal(0, τ²),
 
-with one constant c and a misfit τ between dimensions (τ = 0: the law is exact). What the counts of one dimension say
-about x = log N50 is the profile likelihood ℓ_d of :func:`analysis.statistics.psychometric.profile_log_likelihood`, with
-a few stray successes and failures allowed, normalised so that its maximum is 0. A dimension then contributes the
-marginal likelihood
+with one constant c and a standard deviation τ between dimensions (τ = 0: the law is exact). What the counts of one
+dimension say about x = log N50 is the profile likelihood ℓ_d of
+:func:`analysis.statistics.profile.profile_log_likelihood`, with a guess and a lapse rate allowed, normalised so that
+its maximum is 0. A dimension then contributes the marginal likelihood
 
     M_d(μ, τ) = ∫ exp(ℓ_d(x)) Normal(x; μ, τ²) dx,    M_d(μ, 0) = exp(ℓ_d(μ)),    μ = log c + log law(d),
 
@@ -49,6 +49,7 @@ __all__ = [
     "Exponent",
     "Law",
     "LawFit",
+    "Polynomial",
     "Scaling",
     "fit_scaling",
     "local_exponent",
@@ -73,7 +74,7 @@ class Law:
     Attributes:
         name: plain text.
         order: the power of d that it grows with.
-        function: positive and elementwise for d ≥ 2.
+        function: positive and elementwise for d ≥ 2; results can be pickled if it can.
     """
 
     name: str
@@ -85,11 +86,26 @@ class Law:
         return np.log(self.function(np.array(dims, dtype=np.float64)))
 
 
+@dataclass(frozen=True)
+class Polynomial:
+    """A polynomial in d, a function that can be pickled.
+
+    Attributes:
+        coefficients: from the highest power down.
+    """
+
+    coefficients: tuple[float, ...]
+
+    def __call__(self, d: FloatArray) -> FloatArray:
+        """Its values, elementwise."""
+        return np.asarray(np.polyval(self.coefficients, d), dtype=np.float64)
+
+
 CANDIDATE_LAWS: tuple[Law, ...] = (
-    Law("d-1", 1, lambda d: d - 1.0),
-    Law("d", 1, lambda d: d),
-    Law("D+1", 2, lambda d: d * (d - 1.0) / 2.0 + 1.0),
-    Law("d^2", 2, lambda d: d**2),
+    Law("d-1", 1, Polynomial((1.0, -1.0))),
+    Law("d", 1, Polynomial((1.0, 0.0))),
+    Law("D+1", 2, Polynomial((0.5, -0.5, 1.0))),
+    Law("d^2", 2, Polynomial((1.0, 0.0, 0.0))),
 )
 """The laws under discussion: ReenGAGE on SO(d) and on O(d), DDPG, and DDPG without orthogonality. D = d(d−1)/2."""
 
@@ -103,7 +119,7 @@ class LawFit:
         constant: c; the middle, where the likelihood is flat.
         constant_low: lower end of its profile-likelihood interval; None if open.
         constant_high: upper end; None if open.
-        tau: τ, the misfit between dimensions, in log N.
+        between_dimension_sd: τ, in log N.
         log_likelihood: Σ_d log M_d at the maximum, at most 0.
         num_parameters: 2, c and τ.
         aic: 2·num_parameters − 2·log_likelihood.
@@ -115,7 +131,7 @@ class LawFit:
     constant: float
     constant_low: float | None
     constant_high: float | None
-    tau: float
+    between_dimension_sd: float
     log_likelihood: float
     num_parameters: int
     aic: float
@@ -136,7 +152,7 @@ class Exponent:
         low: lower end of its profile-likelihood interval; None if open.
         high: upper end; None if open.
         constant: c.
-        tau: τ, the misfit between dimensions, in log N.
+        between_dimension_sd: τ, in log N.
         log_likelihood: Σ_d log M_d at the maximum.
         num_parameters: 3.
         aic: 2·num_parameters − 2·log_likelihood; comparable with the candidates', but not among their weights.
@@ -146,7 +162,7 @@ class Exponent:
     low: float | None
     high: float | None
     constant: float
-    tau: float
+    between_dimension_sd: float
     log_likelihood: float
     num_parameters: int
     aic: float
@@ -412,7 +428,7 @@ def _fit_law(problem: _Problem, law: Law, drop: float) -> LawFit:
         constant=math.exp(offset),
         constant_low=None if ends[0] is None else math.exp(ends[0]),
         constant_high=None if ends[1] is None else math.exp(ends[1]),
-        tau=tau,
+        between_dimension_sd=tau,
         log_likelihood=value,
         num_parameters=2,
         aic=4.0 - 2.0 * value,
@@ -421,14 +437,14 @@ def _fit_law(problem: _Problem, law: Law, drop: float) -> LawFit:
     )
 
 
-def _exponent_drop(level: float, num_informative: int, misfit: bool) -> float:
+def _exponent_drop(level: float, num_informative: int, scattered: bool) -> float:
     """The fall of the log likelihood at the ends of the exponent's interval.
 
-    Without misfit, what is known of each log N50 is known from its own counts, and the χ² quantile holds. With one,
+    With τ = 0, what is known of each log N50 is known from its own counts, and the χ² quantile holds. Else
     τ is estimated from m dimensions to which two parameters were fitted, and the likelihood-ratio statistic of a
     Gaussian regression is m log(1 + T²/(m − 2)), T of Student's distribution with m − 2 degrees of freedom.
     """
-    if not misfit:
+    if not scattered:
         return 0.5 * float(chdtri(1, 1.0 - level))
     freedom = num_informative - 2
     quantile = float(stdtrit(freedom, 0.5 + 0.5 * level))
@@ -473,7 +489,7 @@ def _fit_exponent(problem: _Problem, level: float, num_informative: int) -> Expo
         low=_interval_end(profile, best, -1.0, 0.01),
         high=_interval_end(profile, best, 1.0, 0.01),
         constant=math.exp(offset - best * centre),
-        tau=tau,
+        between_dimension_sd=tau,
         log_likelihood=value,
         num_parameters=3,
         aic=6.0 - 2.0 * value,

@@ -1,8 +1,8 @@
 """The threshold of a learner in one dimension: the number of transitions N at which success crosses 1/2.
 
 The data are counts: at each tested N, how many of the independent trials succeeded. The model is the curve of
-:mod:`analysis.statistics.psychometric`: logistic in log N with slope β > 0, from a share γ of lucky successes to a
-lapse λ below 1, through 1/2 at N50 = exp(x50). With a lapse N50 is where success itself is 1/2: where trials fail as
+:mod:`analysis.statistics.psychometric`: logistic in log N with slope β > 0, from a guess rate γ to a lapse
+rate λ below 1, through 1/2 at N50 = exp(x50). With a lapse N50 is where success itself is 1/2: where trials fail as
 often as not.
 
 *Interval*: the profile-likelihood interval, all x50 at which the maximum over (β, γ, λ) lies within χ²₁(level)/2 of the
@@ -12,10 +12,10 @@ jump, the profile is flat between its two N, and the interval is that whole gap,
 can say. A penalty would draw the interval to the middle of the gap.
 
 *Estimate*: the Firth fit [1], the maximum of the likelihood times Jeffreys' prior |I(β0, β)|^½, finite for separated
-data too [2], at the strays (γ, λ) that the likelihood prefers by AIC: no strays unless they pay for themselves.
+data too [2], at the rates (γ, λ) that the likelihood prefers by AIC: (0, 0) unless others pay for themselves.
 
 Two statements need no curve. *Censoring*: success fractions that stay on one side of 1/2 bound N50 on one side
-only. *The smallest N*, the least integer with success probability at least 1/2, is settled when exact binomial tests
+only. *The smallest N*, the least integer with success probability at least 1/2, is resolved when exact binomial tests
 put N−1 and N on different sides; until then it is N50 rounded up.
 
 References:
@@ -38,15 +38,16 @@ from scipy.stats import binomtest
 
 from analysis.statistics.counts import Counts, FloatArray
 from analysis.statistics.goodness_of_fit import lack_of_fit
-from analysis.statistics.psychometric import curve_log_likelihood, extra_refinements, plausible_strays, stray_profile
+from analysis.statistics.profile import RefinedProfile, extra_refinements, plausible_rates, rates_profile
+from analysis.statistics.psychometric import Rates, curve_log_likelihood, linear_predictor
 
-__all__ = ["BRACKET_FACTOR", "SETTLE_LEVEL", "Censoring", "Threshold", "decided_bracket", "fit_threshold"]
+__all__ = ["BRACKET_FACTOR", "RESOLVE_LEVEL", "Censoring", "Threshold", "decided_bracket", "fit_threshold"]
 
 Censoring = Literal["", "left", "right", "undetermined"]
 """Why a threshold is not a point: see :class:`Threshold`."""
 
-SETTLE_LEVEL = 1e-3
-"""Level of the one-sided tests behind ``settled``: small, because a search looks at it after every round of trials."""
+RESOLVE_LEVEL = 1e-3
+"""Level of the one-sided tests behind ``resolved``: small, because a search looks at it after every round of trials."""
 
 BRACKET_FACTOR = 100.0
 """Interval ends are sought within this factor of the tested numbers of transitions; beyond it a side is open."""
@@ -70,15 +71,15 @@ class Threshold:
         n50_high: upper end of the interval; None if open.
         n90: N at which the fitted success probability is 9/10; None without a fit, or beyond the largest tested N.
         slope: β, the slope of logit P in log N; None without a fit that the decided N allow.
-        smallest_n: least integer N with success probability at least 1/2; None if no tested N reaches 1/2, if
-            undetermined, or if censored "left" and not settled: it is then anything up to ``n50``.
+        n_min: least integer N with success probability at least 1/2; None if no tested N reaches 1/2, if
+            undetermined, or if censored "left" and not resolved: it is then anything up to ``n50``.
         censored: "" for a fitted threshold; "left" if the curve crosses 1/2 at no tested N, above it at all of them,
             and trials bound N50 from above; "right" for the mirror image; "undetermined" if they bound it on neither
             side: a bare majority everywhere is no bound, nor are fractions that do not rise with N.
-        settled: whether ``smallest_n`` is certain: exact tests put N−1 below 1/2 and N above it (N−1 = 0 is below by
+        resolved: whether ``n_min`` is certain: exact tests put N−1 below 1/2 and N above it (N−1 = 0 is below by
             definition: with no transitions nothing is learned).
         trials: total number of trials.
-        strays: (γ, λ) of the fitted curve; None without a fit.
+        rates: guess rate γ and lapse rate λ of the fitted curve; None without a fit.
         lack_of_fit: p-value of the test that the curve's form holds, see :mod:`analysis.statistics.goodness_of_fit`;
             None without a fit, with too few tested N to test it, or where the test was not asked for.
     """
@@ -88,11 +89,11 @@ class Threshold:
     n50_high: float | None
     n90: float | None
     slope: float | None
-    smallest_n: int | None
+    n_min: int | None
     censored: Censoring
-    settled: bool
+    resolved: bool
     trials: int
-    strays: tuple[float, float] | None = None
+    rates: Rates | None = None
     lack_of_fit: float | None = None
 
     @property
@@ -110,28 +111,26 @@ class Threshold:
         """
         if not 0.0 < probability < 1.0:
             raise ValueError(f"probability is {probability}; must be strictly between 0 and 1")
-        if self.slope is None or self.strays is None:
+        if self.slope is None or self.rates is None:
             return None
-        low, high = self.strays
-        if not low < probability < 1.0 - high:
+        if not self.rates.guess < probability < 1.0 - self.rates.lapse:
             return None
-        logit = math.log((probability - low) / (1.0 - high - probability)) - math.log((0.5 - low) / (0.5 - high))
-        exponent = logit / self.slope
+        exponent = float(linear_predictor(probability, *self.rates)) / self.slope
         return self.n50 * math.exp(exponent) if exponent < _FARTHEST else None
 
 
 def fit_threshold(
-    counts: Counts, level: float = 0.95, settle_level: float = SETTLE_LEVEL, *, test_fit: bool = True
+    counts: Counts, level: float = 0.95, resolve_level: float = RESOLVE_LEVEL, *, test_fit: bool = True
 ) -> Threshold:
     """Estimate the threshold from counts.
 
-    Where the smallest N is settled the interval stays between N − 1 and N. The closed end of a censored threshold's
+    Where the smallest N is resolved the interval stays between N − 1 and N. The closed end of a censored threshold's
     interval is distribution-free: it assumes only that success does not fall with N (see :func:`_bound_from_above`).
 
     Args:
         counts: successes and trials by N.
         level: confidence level of the interval, in (0, 1).
-        settle_level: level of each of the one-sided exact tests behind ``settled``, in (0, 1).
+        resolve_level: level of each of the one-sided exact tests behind ``resolved``, in (0, 1).
         test_fit: whether to test the form of the curve, by bootstrap; a search that is not over need not.
 
     Returns:
@@ -140,38 +139,40 @@ def fit_threshold(
     Raises:
         ValueError: if a level is not strictly between 0 and 1.
     """
-    for name, value in (("level", level), ("settle_level", settle_level)):
+    for name, value in (("level", level), ("resolve_level", resolve_level)):
         if not 0.0 < value < 1.0:
             raise ValueError(f"{name} is {value}; must be strictly between 0 and 1")
     smallest, largest = counts.num_transitions[0], counts.num_transitions[-1]
     if counts.above:
         bound = _bound_from_above(counts.num_transitions, counts.successes, counts.trials, level)
-        return _one_sided(counts, "left", smallest, bound, settle_level)
+        return _one_sided(counts, "left", smallest, bound, resolve_level)
     if counts.below:
         failures = tuple(n - s for s, n in zip(counts.successes, counts.trials, strict=True))
         bound = _bound_from_above(counts.num_transitions[::-1], failures[::-1], counts.trials[::-1], level)
-        return _one_sided(counts, "right", largest, bound, settle_level)
+        return _one_sided(counts, "right", largest, bound, resolve_level)
     profile = _Profile(counts)
     fit = _fit(counts, profile)
     if fit is None:
         below, above = _isotonic_crossing(counts)
-        centre = math.sqrt((below or above or 1) * (above or below))
-        return _without_fit(counts, "undetermined", centre, None, None, None, settle_level)
+        ends = [n for n in (below, above) if n]
+        centre = math.sqrt(ends[0] * ends[-1])
+        return _without_fit(counts, "undetermined", centre, None, None, None, resolve_level)
     low, high = profile.interval(level)
     # The interval is the likelihood's, and the penalty may not move the estimate out of it.
-    n50 = min(max(math.exp(fit.x50), low or 0.0), high or math.inf)
+    least, most = 0.0 if low is None else low, math.inf if high is None else high
+    n50 = min(max(math.exp(fit.x50), least), most)
     if n50 < smallest:  # the curve crosses where nothing was tried: a bound, as if no tested N were below 1/2
-        return _one_sided(counts, "left", smallest, None if high is None else max(high, smallest), settle_level)
+        return _one_sided(counts, "left", smallest, None if high is None else max(high, smallest), resolve_level)
     if n50 > largest:
-        return _one_sided(counts, "right", largest, None if low is None else min(low, largest), settle_level)
-    smallest_n = _smallest_n(counts, n50, settle_level)
-    settled = _settled(counts, smallest_n, settle_level)
-    if settled:
+        return _one_sided(counts, "right", largest, None if low is None else min(low, largest), resolve_level)
+    n_min = _n_min(counts, n50, resolve_level)
+    resolved = _resolved(counts, n_min, resolve_level)
+    if resolved:
         # Success passes 1/2 between these two integers: exact tests say so, of the level of which little is left.
-        first, last = max(low or 0.0, smallest_n - 1.0), min(high or math.inf, float(smallest_n))
+        first, last = max(least, n_min - 1.0), min(most, float(n_min))
         if first >= last:
-            first, last = smallest_n - 1.0, float(smallest_n)
-        low, high = first or None, last
+            first, last = n_min - 1.0, float(n_min)
+        low, high = first if first > 0.0 else None, last
         n50 = min(max(n50, first), last)
     threshold = Threshold(
         n50=n50,
@@ -179,18 +180,18 @@ def fit_threshold(
         n50_high=high,
         n90=None,
         slope=fit.slope,
-        smallest_n=smallest_n,
+        n_min=n_min,
         censored="",
-        settled=settled,
+        resolved=resolved,
         trials=sum(counts.trials),
-        strays=fit.strays,
+        rates=fit.rates,
         lack_of_fit=lack_of_fit(counts, profile.best, profile.width) if test_fit else None,
     )
     n90 = threshold.quantile(0.9)
     return replace(threshold, n90=n90 if n90 is not None and n90 <= largest else None)  # not extrapolated
 
 
-def decided_bracket(counts: Counts, level: float = SETTLE_LEVEL) -> tuple[int, int | None]:
+def decided_bracket(counts: Counts, level: float = RESOLVE_LEVEL) -> tuple[int, int | None]:
     """The largest tested N decided to be below 1/2 and the smallest decided to be above, each by an exact test.
 
     Args:
@@ -207,43 +208,41 @@ def decided_bracket(counts: Counts, level: float = SETTLE_LEVEL) -> tuple[int, i
     return bracket if bracket[1] is None or bracket[0] < bracket[1] else (0, None)
 
 
-class _Profile:
-    """The profile log likelihood of x50 = log N50 on points that thicken where it matters.
-
-    Every tested N has a point on either side of it, because the profile jumps there.
-    """
+class _Profile(RefinedProfile):
+    """The profile of x50 = log N50 for each pair (γ, λ) that can matter, thick at its maxima and interval's ends."""
 
     def __init__(self, counts: Counts) -> None:
-        self._counts = counts
-        self.strays = plausible_strays(counts)
+        self.rates = plausible_rates(counts)
         """S pairs (γ, λ)."""
         log_n = counts.log_num_transitions
-        tail = np.concatenate([[1e-9], np.geomspace(1e-2, math.log(BRACKET_FACTOR), 7)])
+        tail = np.concatenate([[self.BESIDE], np.geomspace(1e-2, math.log(BRACKET_FACTOR), 7)])
         points = max(3, min(7, 42 // len(log_n)))
-        inner = [np.linspace(a + 1e-9, b - 1e-9, points) for a, b in pairwise(log_n)]
-        self.x: FloatArray = np.empty(0)
-        """log N50, increasing, (P,)."""
-        self.values: FloatArray = np.empty((0, len(self.strays)))
-        """The profile for each pair of strays, (P, S)."""
-        self.slopes: FloatArray = np.empty((0, len(self.strays)))
-        """The maximising slopes, (P, S)."""
-        self._add(np.concatenate([log_n[0] - tail, *inner, log_n[-1] + tail]))
+        inner = [np.linspace(a + self.BESIDE, b - self.BESIDE, points) for a, b in pairwise(log_n)]
+        super().__init__(
+            lambda x: np.stack(rates_profile(counts, x, self.rates), axis=2),
+            np.concatenate([log_n[0] - tail, *inner, log_n[-1] + tail]),
+        )
         for _ in range(3 + extra_refinements(counts)):
             self._refine()
 
     @property
-    def profile(self) -> FloatArray:
-        """The maximum over the strays, (P,)."""
-        return np.asarray(np.max(self.values, axis=1))
+    def by_rates(self) -> FloatArray:
+        """The profile for each pair of rates, (P, S)."""
+        return self.values[..., 0]
 
     @property
-    def best(self) -> tuple[float, float, tuple[float, float]]:
-        """The likeliest curve: x50 (the middle, where it is flat), slope and strays."""
+    def profile(self) -> FloatArray:
+        """The maximum over the rates, (P,)."""
+        return np.asarray(np.max(self.by_rates, axis=1))
+
+    @property
+    def best(self) -> tuple[float, float, Rates]:
+        """The likeliest curve: x50 (the middle, where it is flat), slope and rates."""
         profile = self.profile
         flat = np.flatnonzero(profile >= np.max(profile) - 1e-9)
         middle = int(flat[len(flat) // 2])
-        pair = int(np.argmax(self.values[middle]))
-        return float(self.x[middle]), float(self.slopes[middle, pair]), self.strays[pair]
+        pair = int(np.argmax(self.by_rates[middle]))
+        return float(self.x[middle]), float(self.values[middle, pair, 1]), self.rates[pair]
 
     @property
     def width(self) -> float:
@@ -275,56 +274,49 @@ class _Profile:
         return int(accepted[0]), int(accepted[-1])
 
     def _refine(self, drop: float = _HALF_CHI_SQUARE) -> None:
-        """New points about the maxima, for strays that may prove the best, and about the two ends of the interval."""
-        tops = np.max(self.values, axis=0)
-        rivals = (tops >= np.max(tops) - 6.0) | np.all(np.array(self.strays) == 0.0, axis=1)
-        best = {int(k) for k in np.argmax(self.values[:, rivals], axis=0)}
+        """New points about the maxima, for rates that may prove the best, and about the two ends of the interval."""
+        tops = np.max(self.by_rates, axis=0)
+        rivals = (tops >= np.max(tops) - 6.0) | np.all(np.array(self.rates) == 0.0, axis=1)
+        best = {int(k) for k in np.argmax(self.by_rates[:, rivals], axis=0)}
         first, last = self._accepted(drop)
         cells = ({k - 1 for k in best} | best | {first - 1, last}) & set(range(len(self.x) - 1))
         cells = {k for k in cells if self.x[k + 1] - self.x[k] > 1e-7}
         if cells:
-            self._add(np.concatenate([np.linspace(self.x[k], self.x[k + 1], 6)[1:-1] for k in sorted(cells)]))
-
-    def _add(self, x: FloatArray) -> None:
-        values, slopes = stray_profile(self._counts, x, self.strays)
-        order = np.argsort(np.concatenate([self.x, x]))
-        self.x = np.concatenate([self.x, x])[order]
-        self.values = np.concatenate([self.values, values])[order]
-        self.slopes = np.concatenate([self.slopes, slopes])[order]
+            self.add(np.concatenate([np.linspace(self.x[k], self.x[k + 1], 6)[1:-1] for k in sorted(cells)]))
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """The Firth fit: x50 = log N50, the slope β > 0, and the strays (γ, λ) at which it was made."""
+    """The Firth fit: x50 = log N50, the slope β > 0, and the rates (γ, λ) at which it was made."""
 
     x50: float
     slope: float
-    strays: tuple[float, float]
+    rates: Rates
 
 
 def _fit(counts: Counts, profile: _Profile) -> _Fit | None:
     """The Firth fit; None if nothing rises within the bracket (or only one N was tested)."""
     if len(counts.num_transitions) < 2:
         return None
-    parameters = np.count_nonzero(np.array(profile.strays), axis=1)
-    strays = profile.strays[int(np.argmax(np.max(profile.values, axis=0) - parameters))]  # least AIC
-    values, slopes = (array[:, 0] for array in stray_profile(counts, profile.x, [strays], penalised=True))
+    parameters = np.count_nonzero(np.array(profile.rates), axis=1)
+    rates = profile.rates[int(np.argmax(np.max(profile.by_rates, axis=0) - parameters))]  # least AIC
+    values, slopes = (array[:, 0] for array in rates_profile(counts, profile.x, [rates], penalised=True))
     best = int(np.argmax(values))
     if best in (0, len(values) - 1):
         return None  # the best curve is flat: nothing rises between the ends of the bracket
-    shares = np.array(strays)
+    pair = np.array(rates)
     scale = max(float(profile.x[best + 1] - profile.x[best - 1]), 1e-3)
 
     def negative(point: FloatArray) -> float:
         eta = math.exp(point[1]) * (counts.log_num_transitions - profile.x[best] - scale * point[0])
-        return -float(curve_log_likelihood(counts, eta, shares, penalised=True))
+        return -float(curve_log_likelihood(counts, eta, pair, penalised=True))
 
     start = np.array([0.0, math.log(slopes[best])])
     found = minimize(negative, start, method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-10, "maxiter": 400})
     x50, slope = float(profile.x[best] + scale * found.x[0]), math.exp(float(found.x[1]))
     if abs(x50 - profile.x[best]) > math.log(BRACKET_FACTOR):
         return None
-    return _Fit(x50, slope, strays)
+    return _Fit(x50, slope, rates)
 
 
 def _bound_from_above(
@@ -358,40 +350,40 @@ def _isotonic_crossing(counts: Counts) -> tuple[int, int | None]:
     )
 
 
-def _smallest_n(counts: Counts, n50: float, settle_level: float) -> int:
+def _n_min(counts: Counts, n50: float, resolve_level: float) -> int:
     """The least integer N with success at least 1/2.
 
-    Where the data settle it, the integer at which the isotonic regression crosses; elsewhere the curve decides, which
+    Where the data resolve it, the integer at which the isotonic regression crosses; elsewhere the curve decides, which
     pools the trials of all N: a cell's own fraction, of few trials, would be a coin toss.
     """
     _, above = _isotonic_crossing(counts)
-    if above is not None and _settled(counts, above, settle_level):
+    if above is not None and _resolved(counts, above, resolve_level):
         return above
     return math.ceil(n50 - 1e-9)
 
 
-def _settled(counts: Counts, smallest_n: int | None, settle_level: float) -> bool:
-    """Whether exact one-sided binomial tests put success at N−1 below and at N above 1/2, N = ``smallest_n``."""
-    if smallest_n is None:
+def _resolved(counts: Counts, n_min: int | None, resolve_level: float) -> bool:
+    """Whether exact one-sided binomial tests put success at N−1 below and at N above 1/2, N = ``n_min``."""
+    if n_min is None:
         return False
     cells = dict(zip(counts.num_transitions, zip(counts.successes, counts.trials, strict=True), strict=True))
-    for n, alternative in ((smallest_n - 1, "less"), (smallest_n, "greater")):
+    for n, alternative in ((n_min - 1, "less"), (n_min, "greater")):
         if n == 0:
             continue
-        if n not in cells or binomtest(*cells[n], 0.5, alternative=alternative).pvalue > settle_level:
+        if n not in cells or binomtest(*cells[n], 0.5, alternative=alternative).pvalue > resolve_level:
             return False
     return True
 
 
 def _one_sided(
-    counts: Counts, side: Literal["left", "right"], end: int, bound: float | None, settle_level: float
+    counts: Counts, side: Literal["left", "right"], end: int, bound: float | None, resolve_level: float
 ) -> Threshold:
     """A threshold that trials bound on one side; undetermined, near the end of the tested N, if they do not."""
     if bound is None:
-        return _without_fit(counts, "undetermined", float(end), None, None, None, settle_level)
-    smallest_n = end if side == "left" and _settled(counts, end, settle_level) else None
+        return _without_fit(counts, "undetermined", float(end), None, None, None, resolve_level)
+    n_min = end if side == "left" and _resolved(counts, end, resolve_level) else None
     low, high = (None, bound) if side == "left" else (bound, None)
-    return _without_fit(counts, side, bound, low, high, smallest_n, settle_level)
+    return _without_fit(counts, side, bound, low, high, n_min, resolve_level)
 
 
 def _without_fit(
@@ -400,8 +392,8 @@ def _without_fit(
     n50: float,
     low: float | None,
     high: float | None,
-    smallest_n: int | None,
-    settle_level: float,
+    n_min: int | None,
+    resolve_level: float,
 ) -> Threshold:
     """A threshold that is a bound or an outcome, not an estimate."""
     return Threshold(
@@ -410,8 +402,8 @@ def _without_fit(
         n50_high=high,
         n90=None,
         slope=None,
-        smallest_n=smallest_n,
+        n_min=n_min,
         censored=censored,
-        settled=_settled(counts, smallest_n, settle_level),
+        resolved=_resolved(counts, n_min, resolve_level),
         trials=sum(counts.trials),
     )
