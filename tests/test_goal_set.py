@@ -75,7 +75,7 @@ def test_claims_are_as_expected(claim: Claim) -> None:
     assert result.strength is (Strength.PROVED if of_all_sizes else Strength.CERTIFIED)
 
 
-def test_the_slip_in_39_is_refuted_as_printed_and_proved_as_corrected() -> None:
+def test_the_erratum_in_39_is_refuted_as_printed_and_proved_as_corrected() -> None:
     (printed,) = refute(goal_sets.reward_gate_gradient_as_printed)
     with pytest.raises(AssertionError, match=r"r1, r2 of two goals.* the two sides differ by 1/"):
         printed.run(CheckSettings())

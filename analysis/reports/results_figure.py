@@ -13,7 +13,7 @@ from analysis.reports.tables import csv_text
 from analysis.results.experiment_results import ExperimentResults
 from analysis.results.verdict import PointResult
 from analysis.statistics.threshold import SETTLE_LEVEL
-from proofs_check.theory import convex_relaxation, transitions_for_useful
+from proofs_check.theory import convex_relaxation, transitions_for_informative
 
 __all__ = [
     "axis_label",
@@ -215,7 +215,7 @@ def _weaker_methods(experiment: Experiment) -> list[TheoryLine]:
     dims = range(experiment.dims[0], experiment.dims[-1] + 1)
     lines = []
     for label, useful in (("d^2", lambda dim: dim**2), (r"\frac{3d^2-d}{4}", convex_relaxation)):
-        lengths = [transitions_for_useful(construction, useful(dim)) for dim in dims]
+        lengths = [transitions_for_informative(construction, useful(dim)) for dim in dims]
         known = [length for length in lengths if length is not None]
         if len(known) == len(dims):
             # About twice as many transitions in Proposition 2, where every second one is useful.

@@ -206,7 +206,7 @@ def _twice(step: Derivation) -> None:
     latex=r"\frac{\partial}{\partial b_i}Q\bigl(c,\pi(a)\bigr)=2b_i\frac{\partial}{\partial w_i}Q\bigl(c,\pi(a)\bigr)",
     source="(15), (37), (38)",
     assumptions=("differentiable Q and π", "actions with one component"),
-    note="A second opinion on G.1, of these sizes only; G.1 is proved for all.",
+    note="An independent check of G.1, of these sizes only; G.1 is proved for all.",
 )
 def _undefined_functions(settings: CheckSettings) -> Finding:
     head, actor = sympy.Function("Q"), sympy.Function("π")
