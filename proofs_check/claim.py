@@ -56,7 +56,7 @@ class EvidenceKind(Enum):
     SYMBOLIC = "symbolic"
     """A derivation in the abstract inner-product algebra, or on symbols: no number is substituted."""
     COMPONENTS = "components"
-    """The same statement in explicit coordinates of a fixed small dimension: a second opinion of every d."""
+    """The same statement in explicit coordinates of a fixed small dimension: an independent check of every d."""
     CERTIFICATE = "certificate"
     """Exact arithmetic on given numbers: a rank, a count of roots, a counterexample."""
     PROPERTY = "property test"
@@ -160,7 +160,7 @@ class Claim:
         source: equation number or reference.
         evidence: one or more pieces.
         assumptions: what the statement needs.
-        expected: the verdict that this project stands by; a printed slip is expected to be FALSE.
+        expected: the verdict that this project stands by; a printed erratum is expected to be FALSE.
         note: what a reader should know besides.
     """
 

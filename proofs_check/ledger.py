@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from proofs_check.claim import Claim
-from proofs_check.claims import cost, counting, discrete_actions, goal_sets, proposition1, proposition2
-from proofs_check.claims import errata as slips
+from proofs_check.claims import cost, counting, discrete_actions, errata, goal_sets, proposition1, proposition2
 from proofs_check.proving.section import Section
 
 __all__ = ["SECTIONS", "all_claims", "find_claim", "find_claims"]
@@ -18,7 +17,7 @@ SECTIONS: tuple[Section, ...] = (
     discrete_actions.SECTION,
     goal_sets.SECTION,
     cost.SECTION,
-    slips.SECTION,
+    errata.SECTION,
 )
 
 

@@ -1,6 +1,6 @@
 """Predicted thresholds: the smallest number of transitions that determines U.
 
-Goals and actions are generic and independent of U, one fresh goal a transition. "Useful" transitions are those
+Goals and actions are generic and independent of U, one fresh goal a transition. Informative transitions are those
 whose loss depends on U at all: every one in Proposition 1, every second one in Proposition 2.
 
 Further down: ranks of the differential (local identifiability), thresholds under relabelling, in episodes and for
@@ -29,6 +29,7 @@ __all__ = [
     "episodes_local_rank",
     "episodes_threshold",
     "goals_in_turn_threshold",
+    "informative_transitions_needed",
     "low_rank",
     "predicted_threshold",
     "prediction_label",
@@ -41,8 +42,7 @@ __all__ = [
     "rotation_dimension",
     "shared_goals_local_rank",
     "shared_goals_threshold",
-    "transitions_for_useful",
-    "useful_transitions_needed",
+    "transitions_for_informative",
 ]
 
 
@@ -51,9 +51,9 @@ _Count = TypeVar("_Count", int, float)
 
 @dataclass(frozen=True)
 class _Formula:
-    """A count of useful transitions u(d), and how the shortest buffers that hold so many are written, in mathtext."""
+    """A count of informative transitions u(d), and the lengths of the shortest buffers with so many, in mathtext."""
 
-    useful: Callable[[int], int]
+    informative: Callable[[int], int]
     labels: dict[str, str]
 
 
@@ -66,8 +66,8 @@ _FORMULAS = {
 }
 
 
-def useful_transitions_needed(learner: str, group: str, dim: int) -> int | None:
-    """Smallest number of useful transitions at which the learner's loss has U as its only zero.
+def informative_transitions_needed(learner: str, group: str, dim: int) -> int | None:
+    """Smallest number of informative transitions at which the learner's loss has U as its only zero.
 
     Args:
         learner: "ddpg", "reengage" or "gradient-only"; other names have no prediction.
@@ -76,7 +76,7 @@ def useful_transitions_needed(learner: str, group: str, dim: int) -> int | None:
     """
     formula = _FORMULAS.get(("reengage" if learner == "gradient-only" else learner, group))
     if formula is not None:
-        return formula.useful(dim)
+        return formula.informative(dim)
     entry = CLASS_COUNTS.get(group)
     if entry is None or not entry.allows(dim):
         return None
@@ -91,12 +91,13 @@ def prediction_label(construction: str, group: str, learner: str) -> str | None:
     return None if formula is None else formula.labels.get(construction)
 
 
-def transitions_for_useful(construction: str, useful: _Count) -> _Count | None:
-    """Length of the shortest buffer that holds a given number of useful transitions.
+def transitions_for_informative(construction: str, informative: _Count) -> _Count | None:
+    """Length of the shortest buffer that holds a given number of informative transitions.
 
-    In Proposition 2 useful and silent transitions alternate and the first is useful: k of them need 2k - 1.
+    In Proposition 2 informative and uninformative transitions alternate, an informative one first: k of them need
+    2k - 1.
     """
-    lengths = {"gradient-feedback": useful, "no-reward-gradient": 2 * useful - 1}
+    lengths = {"gradient-feedback": informative, "no-reward-gradient": 2 * informative - 1}
     return lengths.get(construction)
 
 
@@ -127,8 +128,8 @@ def predicted_threshold(
         if steps_per_goal == 1:
             return relabelled_threshold(group, dim, goals_per_transition)
         return goals_in_turn_threshold(group, dim, steps_per_goal)
-    useful = useful_transitions_needed(learner, group, dim)
-    return None if useful is None else transitions_for_useful(construction, useful)
+    informative = informative_transitions_needed(learner, group, dim)
+    return None if informative is None else transitions_for_informative(construction, informative)
 
 
 def convex_relaxation(dim: int) -> float:

@@ -14,7 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofs_check.exact.dual_numbers import PRIME, Jet
+from proofs_check.exact.dual_numbers import PRIME, DualNumber
 from proofs_check.symbolic import components as symbols
 from toyenvs import algebra
 
@@ -228,6 +228,6 @@ def test_a_known_vector_is_the_same_in_every_kind() -> None:
     tensor = algebra.constant(torch.from_numpy(like), values)
     assert tensor.dtype == torch.float64
     np.testing.assert_array_equal(tensor.numpy(), expected)
-    exact = algebra.constant(Jet(np.arange(1, 5)), values)
+    exact = algebra.constant(DualNumber(np.arange(1, 5)), values)
     assert exact.value.tolist() == [pow(2, -1, PRIME), PRIME - 3, 0, 7]
     assert algebra.constant(like[:, :1], [4]).tolist() == [4.0]

@@ -75,7 +75,7 @@ def test_a_broken_step_is_no_refutation() -> None:
     assert not broken.as_expected
 
 
-def test_a_slip_that_turns_out_true_is_not_as_expected() -> None:
+def test_an_erratum_that_turns_out_true_is_not_as_expected() -> None:
     assert claim(evidence(FALSE, EXACT), expected=Verdict.FALSE).check().as_expected
     assert not claim(evidence(TRUE, EXACT), expected=Verdict.FALSE).check().as_expected
 

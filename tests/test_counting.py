@@ -71,8 +71,8 @@ PLANTED = [
     ("C.12", "episodes_threshold", lambda group, dim, k: max(dim, dim * (dim - 1) // (2 * k) + 1)),
     ("C.14", "shared_goals_threshold", lambda group, dim, k: dim - 1 if k >= dim - 1 else None),
     ("C.16", "projected_threshold", lambda learner, dim, k: dim - 1 if learner == "reengage" else dim),
-    ("C.22", "useful_transitions_needed", lambda learner, group, dim: dim),
-    ("C.8", "useful_transitions_needed", lambda learner, group, dim: dim - 1),
+    ("C.22", "informative_transitions_needed", lambda learner, group, dim: dim),
+    ("C.8", "informative_transitions_needed", lambda learner, group, dim: dim - 1),
     ("C.8", "prediction_label", lambda construction, group, learner: "d-1" if "grad" in construction else "2d-2"),
     ("C.14", "shared_goals_threshold", lambda group, dim, k: dim - 1 if k >= dim else dim if k == dim - 1 else None),
     ("C.16", "projected_threshold", lambda learner, dim, k: dim if learner == "reengage" else dim * k - k + 1),
@@ -143,7 +143,7 @@ def test_large_dimensions_end_at_the_largest(max_dim: int, large: list[int]) -> 
     assert local_rank._large_dims(CheckSettings(max_dim=max_dim)) == large
 
 
-# --- the formulas of the identifiability module ------------------------------------------------------------
+# --- the formulas of the theory module ----------------------------------------------------------------
 
 
 def float_rank(pulled: np.ndarray, actions: np.ndarray) -> int:
@@ -184,13 +184,13 @@ def test_formulas_agree_where_they_overlap() -> None:
         assert counts.projected_reengage_local_rank(dim, dim, num) == counts.reengage_local_rank(dim, num)
         assert counts.projected_ddpg_local_rank(dim, dim, num) == counts.ddpg_local_rank(dim, num)
     for dim in range(2, 9):
-        assert counts.relabelled_threshold("so", dim, 1) == counts.useful_transitions_needed("ddpg", "so", dim)
+        assert counts.relabelled_threshold("so", dim, 1) == counts.informative_transitions_needed("ddpg", "so", dim)
         for group in ("so", "o"):
-            needed = counts.useful_transitions_needed("reengage", group, dim)
+            needed = counts.informative_transitions_needed("reengage", group, dim)
             assert counts.relabelled_threshold(group, dim, dim) == needed
             assert counts.shared_goals_threshold(group, dim, dim) == needed
             assert counts.CLASS_COUNTS[group].gradient_threshold(dim) == needed
-            scalars = counts.useful_transitions_needed("ddpg", group, dim)
+            scalars = counts.informative_transitions_needed("ddpg", group, dim)
             assert counts.CLASS_COUNTS[group].scalar_threshold(dim) == scalars
             assert counts.episodes_threshold(group, dim, 2) == counts.relabelled_threshold(group, dim, 2)
 

@@ -167,14 +167,14 @@ def half_broken(step: Derivation) -> None:
     step.claimed("x and 2x", x, 2 * x)
 
 
-def slip(step: Derivation) -> None:
+def erratum(step: Derivation) -> None:
     lengths(step)
     x = step.space.vector("x")
     step.claimed("x and 2x", x, 2 * x)
 
 
 def test_only_the_claimed_equality_refutes() -> None:
-    (piece,) = refute(slip)
+    (piece,) = refute(erratum)
     with pytest.raises(RefutedError, match=r"^x and 2x: the two sides differ by"):
         piece.run(CheckSettings())
     (piece,) = refute(half_broken)

@@ -35,7 +35,7 @@ def test_claims_are_as_expected(claim: Claim) -> None:
     assert result.strength is (Strength.PROVED if claim.expected is Verdict.TRUE else Strength.CERTIFIED)
 
 
-def test_the_slip_in_32_is_refuted_as_printed_and_proved_as_corrected() -> None:
+def test_the_erratum_in_32_is_refuted_as_printed_and_proved_as_corrected() -> None:
     (printed,) = refute(discrete_actions.double_discount_as_printed)
     with pytest.raises(AssertionError, match="the two sides differ by"):
         printed.run(CheckSettings())

@@ -68,6 +68,7 @@ def test_tangent_is_the_orthogonal_projection(name: str, dim: int) -> None:
         param, frame = tangent_frame(name, dim, seed)
         ambient = gaussian(dim, dim, seed=seed)
         tangent = members.tangent(param, ambient)
+        assert name not in GROUPS or torch.equal(tangent, -tangent.mT)  # to the last digit
         expected = (frame @ (frame.T @ ambient.reshape(-1).numpy())).reshape(dim, dim)
         np.testing.assert_allclose(as_ambient(name, param, tangent).numpy(), expected, rtol=0, atol=1e-11)
         # Lengths of tangent vectors are those of the matrices that they stand for.
@@ -274,19 +275,22 @@ def test_projection_on_a_linear_space_is_least_squares(name: str) -> None:
     np.testing.assert_allclose(projected.reshape(4, -1).numpy(), expected, rtol=0, atol=1e-13)
 
 
-def test_projection_on_blocks_is_one_rotation_a_block() -> None:
-    ambient = gaussian(10, 6, 6)
-    planes = hypothesis_class("so2-blocks").project(ambient).numpy()
-    spaces = hypothesis_class("so3-blocks").project(ambient).numpy()
-    for matrix, plane, space in zip(ambient.numpy(), planes, spaces, strict=True):
+def test_projection_on_rotations_and_on_blocks_of_them() -> None:
+    ambient = gaussian(20, 6, 6)
+    assert len(set(torch.linalg.det(ambient[:, :3, :3]).sign().tolist())) == 2  # both cases occur
+    planes, spaces = (hypothesis_class(f"so{size}-blocks").project(ambient).numpy() for size in (2, 3))
+    plane_alone, space_alone = (hypothesis_class("so").project(ambient[:, :size, :size]).numpy() for size in (2, 3))
+    for i, matrix in enumerate(ambient.numpy()):
         # tr(RᵀA) = cos θ (A00 + A11) + sin θ (A10 − A01) is largest at the angle of that pair.
         blocks = [matrix[k : k + 2, k : k + 2] for k in (0, 2, 4)]
         angles = [np.arctan2(a[1, 0] - a[0, 1], a[0, 0] + a[1, 1]) for a in blocks]
         turns = [np.array([[np.cos(x), -np.sin(x)], [np.sin(x), np.cos(x)]]) for x in angles]
-        np.testing.assert_allclose(plane, scipy.linalg.block_diag(*turns), rtol=0, atol=1e-13)
+        np.testing.assert_allclose(planes[i], scipy.linalg.block_diag(*turns), rtol=0, atol=1e-13)
+        np.testing.assert_allclose(plane_alone[i], turns[0], rtol=0, atol=1e-12)
         # align_vectors(a, b) minimises Σ|a_i − R b_i|²; with b the unit vectors that is ‖A − R‖².
         turns = [Rotation.align_vectors(matrix[k : k + 3, k : k + 3].T, np.eye(3))[0].as_matrix() for k in (0, 3)]
-        np.testing.assert_allclose(space, scipy.linalg.block_diag(*turns), rtol=0, atol=1e-10)
+        np.testing.assert_allclose(spaces[i], scipy.linalg.block_diag(*turns), rtol=0, atol=1e-10)
+        np.testing.assert_allclose(space_alone[i], turns[0], rtol=0, atol=1e-10)
 
 
 def test_projection_on_the_unitary_group_is_the_complex_polar_factor() -> None:

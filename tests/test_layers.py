@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,46 @@ def violations(root: Path) -> list[str]:
 
 def test_imports_go_downwards_only() -> None:
     assert violations(ROOT) == []
+
+
+def rooms(package: str) -> dict[str, set[str]]:
+    """Which room of a package imports which: a room is a folder, or a file that lies directly in the package."""
+    sources = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in sorted((ROOT / package).rglob("*.py"))
+    }
+
+    def room(module: str) -> str:
+        while module not in sources:
+            module = module.rpartition(".")[0]
+        is_room = sources[module].name == "__init__.py" or module.count(".") == 1
+        return module if is_room else module.rpartition(".")[0]
+
+    found: dict[str, set[str]] = {}
+    for module, path in sources.items():
+        names = {
+            f"{node.module}.{alias.name}"
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.ImportFrom) and node.module is not None and node.level == 0
+            for alias in node.names
+        }
+        imported = {room(name) for name in names if name.split(".")[0] == package}
+        found.setdefault(room(module), set()).update(imported - {room(module)})
+    return found
+
+
+@pytest.mark.parametrize("package", ["toyenvs", "proofs_check"])
+def test_rooms_import_downwards_only(package: str) -> None:
+    graph = rooms(package)
+    assert len(graph) > 5
+    assert list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError, which names the rooms
+
+
+def test_the_readers_assertions_know_no_claims() -> None:
+    graph = rooms("proofs_check")
+    assert graph["proofs_check.testing"] == set()
+    assert graph["proofs_check.exact"] <= {"proofs_check.symbolic"}
+    assert graph["proofs_check.proving"] <= {"proofs_check.claim", "proofs_check.symbolic"}
 
 
 def test_the_layers_have_sources() -> None:

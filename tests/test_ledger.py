@@ -77,7 +77,7 @@ def test_what_is_false_has_a_counterexample_and_nothing_else_has(written: Writte
             assert re.search(r"\d", claim["counterexample"]), claim["id"]
 
 
-def test_a_proof_for_every_d_has_a_second_opinion_in_coordinates(written: Written) -> None:
+def test_a_proof_for_every_d_has_an_independent_check_in_coordinates(written: Written) -> None:
     for claim in written.ledger["claims"]:
         kinds = {piece["kind"]: piece for piece in claim["evidence"]}
         if "symbolic" in kinds and kinds["symbolic"]["range"] == "every d":

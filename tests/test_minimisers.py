@@ -204,7 +204,7 @@ def test_procrustes_is_unique_as_the_singular_values_say(values: tuple[float, ..
 def test_gradient_matching_needs_as_many_transitions_as_predicted(
     dim: int, group: str, weights: tuple[float, float]
 ) -> None:
-    needed = counts.useful_transitions_needed("reengage", group, dim)
+    needed = counts.informative_transitions_needed("reengage", group, dim)
     assert needed is not None
     for num_transitions in range(1, dim + 1):
         world = draw_world(GradientFeedback(dim), group, num_transitions)
@@ -221,7 +221,7 @@ def test_gradient_matching_needs_as_many_transitions_as_predicted(
 @pytest.mark.usefixtures("unchecked_types")
 @pytest.mark.parametrize(("dim", "misses"), [(2, 0), (3, 2), (4, 2)])
 def test_scalars_determine_a_rotation_from_one_beyond_the_dimension(dim: int, misses: int) -> None:
-    needed = counts.useful_transitions_needed("ddpg", "so", dim)
+    needed = counts.informative_transitions_needed("ddpg", "so", dim)
     assert needed is not None
     world = draw_world(GradientFeedback(dim), "so", needed, trials=25)
     assert_identified(world, solve(world, VALUES))
@@ -301,8 +301,8 @@ def test_low_goal_dimensions_show_the_first_rows_only(
 
 
 @pytest.mark.usefixtures("unchecked_types")
-def test_silent_transitions_count_for_nothing() -> None:
-    # Proposition 2: every second transition is silent, so 2·4 − 1 = 7 hold the four that SO(3) needs.
+def test_uninformative_transitions_count_for_nothing() -> None:
+    # Proposition 2: every second transition is uninformative, so 2·4 − 1 = 7 hold the four that SO(3) needs.
     world = draw_world(NoRewardGradient(3), "so", 7, trials=10)
     assert_identified(world, solve(world, VALUES))
     assert_ambiguous(solve(draw_world(NoRewardGradient(3), "so", 6, trials=10), VALUES), misses=1)

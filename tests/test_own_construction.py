@@ -403,7 +403,7 @@ def test_a_root_of_the_other_sign_makes_no_prediction(file: Path) -> None:
 def test_formulas_that_exact_numbers_do_not_know_cost_the_prediction_only(file: Path) -> None:
     predicted, about = predictions(file, "Method")
     assert predicted == [None] * 8
-    assert "the formulas do not run on exact numbers ('Jet' object has no attribute 'sum')" in about
+    assert "the formulas do not run on exact numbers ('DualNumber' object has no attribute 'sum')" in about
 
 
 def test_a_start_of_its_own(file: Path) -> None:

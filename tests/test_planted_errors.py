@@ -1,7 +1,8 @@
 """Errors planted one at a time: each must be caught by an assertion of proofs_check.testing.
 
 An assertion that never fails proves nothing. Here the real formulas and losses are replaced by broken ones, and
-the assertion that should notice does, with a message that names the quantity.
+the assertion that should notice does, with a message that names the quantity. Every assertion, quantity and suspect
+has an error here; those that are a change in one place of the sources are many more, see tests/mutants.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from proofs_check.testing import (
     assert_value_is_return,
     draw_problem,
 )
-from toyenvs.algebra import apply, apply_transpose, inner, is_zero, norm, scale, select, split
+from toyenvs.algebra import apply, apply_transpose, inner, norm, scale
 from toyenvs.constructions import CONSTRUCTIONS, Construction, GradientFeedback, NoRewardGradient, ReducedResiduals
 from toyenvs.hypothesis_classes import hypothesis_class
 from toyenvs.learners import losses
@@ -48,32 +49,8 @@ def test_without_a_planted_error_every_assertion_passes(
 # --- errors in a construction's formulas ------------------------------------------------------------------
 
 
-class TransposedInValue1(GradientFeedback):
-    """(23) with Uᵀ in place of U."""
-
-    @override
-    def q_value(self, param: Any, observation: Any, action: Any, goal: Any) -> Any:
-        return super().q_value(param.mT, observation, action, goal)
-
-
-class TransposedInValue2(NoRewardGradient):
-    """(25) with Uᵀ in place of U."""
-
-    @override
-    def q_value(self, param: Any, observation: Any, action: Any, goal: Any) -> Any:
-        return super().q_value(param.mT, observation, action, goal)
-
-
-class TransposedInPolicy1(GradientFeedback):
+class TransposedInPolicy(GradientFeedback):
     """(24) with U in place of Uᵀ."""
-
-    @override
-    def policy(self, param: Any, observation: Any, goal: Any) -> Any:
-        return scale(apply(param, goal), 1 / norm(goal))
-
-
-class TransposedInPolicy2(NoRewardGradient):
-    """(26) with U in place of Uᵀ."""
 
     @override
     def policy(self, param: Any, observation: Any, goal: Any) -> Any:
@@ -101,44 +78,6 @@ class MissingFactor(GradientFeedback):
         return inner(goal, self.dynamics(param, observation, action)) / (1 - gamma) + gamma * norm(goal) / (1 - gamma)
 
 
-class DiscountNotSquared(NoRewardGradient):
-    """(25) with γ in place of γ² in the waiting state's second term."""
-
-    @override
-    def q_value(self, param: Any, observation: Any, action: Any, goal: Any) -> Any:
-        gamma = self.discount
-        first, second = split(observation)
-        once = 1 - gamma**2
-        acting = gamma * inner(goal, first + apply(param, action)) / once + gamma**3 * norm(goal) / once**2
-        waiting = inner(goal, second) / once + gamma * norm(goal) / once**2
-        return select(is_zero(first), waiting, acting)
-
-
-class DiscountNotSquaredInDenominators(NoRewardGradient):
-    """(25) with 1−γ in place of 1−γ²."""
-
-    @override
-    def q_value(self, param: Any, observation: Any, action: Any, goal: Any) -> Any:
-        gamma = self.discount
-        first, second = split(observation)
-        once = 1 - gamma
-        acting = gamma * inner(goal, first + apply(param, action)) / once + gamma**3 * norm(goal) / once**2
-        waiting = inner(goal, second) / once + gamma**2 * norm(goal) / once**2
-        return select(is_zero(first), waiting, acting)
-
-
-class MissingDiscount(NoRewardGradient):
-    """(25) without the γ in front of gᵀ(s¹ + Ua)."""
-
-    @override
-    def q_value(self, param: Any, observation: Any, action: Any, goal: Any) -> Any:
-        value = super().q_value(param, observation, action, goal)
-        first, _ = split(observation)
-        once = 1 - self.discount**2
-        missing = (1 - self.discount) * inner(goal, first + apply(param, action)) / once
-        return value + select(is_zero(first), scale(missing[..., None], 0)[..., 0], missing)
-
-
 class NotUnit(GradientFeedback):
     """(24) without the division by ‖g‖."""
 
@@ -164,7 +103,7 @@ class Timid(GradientFeedback):
         return super().q_value(param, observation, action, goal) - shortfall
 
 
-class WrongDisplacement1(GradientFeedback):
+class WrongDisplacement(GradientFeedback):
     """The displacement taken as s' instead of s' − s."""
 
     @override
@@ -173,16 +112,7 @@ class WrongDisplacement1(GradientFeedback):
         return ReducedResiduals(reduced.weight, reduced.inputs, next_observation)
 
 
-class WrongDisplacement2(NoRewardGradient):
-    """The displacement taken as s'² instead of s'² − s¹."""
-
-    @override
-    def reduced_residuals(self, observation: Any, action: Any, next_observation: Any) -> ReducedResiduals:
-        reduced = super().reduced_residuals(observation, action, next_observation)
-        return ReducedResiduals(reduced.weight, reduced.inputs, split(next_observation)[1])
-
-
-class SilentHeard(NoRewardGradient):
+class UninformativeWeighted(NoRewardGradient):
     """Weight on the transitions that ignore the action, too."""
 
     @override
@@ -192,68 +122,31 @@ class SilentHeard(NoRewardGradient):
         return ReducedResiduals(weight, reduced.inputs, reduced.outputs)
 
 
-class WrongWeight(GradientFeedback):
-    """1/(1−γ²) in place of 1/(1−γ)."""
-
-    @override
-    def reduced_residuals(self, observation: Any, action: Any, next_observation: Any) -> ReducedResiduals:
-        reduced = super().reduced_residuals(observation, action, next_observation)
-        return ReducedResiduals(reduced.weight / (1 + self.discount), reduced.inputs, reduced.outputs)
-
-
 IN_FORMULAS: list[tuple[type[Construction], Callable[[Problem], None], str]] = [
-    (TransposedInValue1, assert_reduced_residuals, "Bellman residual of TransposedInValue1"),
-    (TransposedInValue1, assert_value_is_return, "value and .*return"),
-    (TransposedInValue1, assert_bellman_optimal, "optimality of the policy"),
-    (TransposedInValue2, assert_reduced_residuals, "Bellman residual of TransposedInValue2"),
-    (TransposedInValue2, assert_value_is_return, "value and .*return"),
-    (TransposedInValue2, assert_bellman_optimal, "optimality of the policy"),
-    (TransposedInPolicy1, assert_reduced_residuals, "Bellman residual of TransposedInPolicy1"),
-    (TransposedInPolicy1, assert_value_is_return, "value and .*return"),
-    (TransposedInPolicy1, assert_bellman_optimal, "optimality of the policy"),
-    (TransposedInPolicy2, assert_reduced_residuals, "Bellman residual of TransposedInPolicy2"),
-    (TransposedInPolicy2, assert_value_is_return, "value and .*return"),
-    (TransposedInPolicy2, assert_bellman_optimal, "optimality of the policy"),
+    (TransposedInPolicy, assert_reduced_residuals, "Bellman residual of TransposedInPolicy"),
+    (TransposedInPolicy, assert_value_is_return, "value and .*return"),
+    (TransposedInPolicy, assert_bellman_optimal, "optimality of the policy"),
     (TransposedInDynamics, assert_value_is_return, "value and .*return"),
     (TransposedInDynamics, assert_bellman_optimal, "Bellman optimality equation"),
     (MissingFactor, assert_reduced_residuals, "Bellman residual of MissingFactor"),
     (MissingFactor, assert_value_is_return, "value and .*return"),
     (MissingFactor, assert_bellman_optimal, "Bellman optimality equation"),
-    (DiscountNotSquared, assert_reduced_residuals, "Bellman residual of DiscountNotSquared"),
-    (DiscountNotSquared, assert_value_is_return, "value and .*return"),
-    (DiscountNotSquared, assert_bellman_optimal, "Bellman optimality equation"),
-    (DiscountNotSquaredInDenominators, assert_reduced_residuals, "Bellman residual"),
-    (DiscountNotSquaredInDenominators, assert_value_is_return, "value and .*return"),
-    (DiscountNotSquaredInDenominators, assert_bellman_optimal, "Bellman optimality equation"),
-    (MissingDiscount, assert_reduced_residuals, "Bellman residual"),
-    (MissingDiscount, assert_value_is_return, "value and .*return"),
-    (MissingDiscount, assert_bellman_optimal, "Bellman optimality equation"),
     (NotUnit, assert_bellman_optimal, "length of the policy's action"),
     (NotUnit, assert_reduced_residuals, "Bellman residual of NotUnit"),
     (Timid, assert_bellman_optimal, "optimality of the policy of Timid"),
-    (WrongDisplacement1, assert_reduced_residuals, "Bellman residual of WrongDisplacement1"),
-    (WrongDisplacement2, assert_reduced_residuals, "Bellman residual of WrongDisplacement2"),
-    (SilentHeard, assert_reduced_residuals, "Bellman residual of SilentHeard"),
-    (WrongWeight, assert_reduced_residuals, "Bellman residual of WrongWeight"),
+    (WrongDisplacement, assert_reduced_residuals, "Bellman residual of WrongDisplacement"),
+    (UninformativeWeighted, assert_reduced_residuals, "Bellman residual of UninformativeWeighted"),
 ]
 
 
 SUSPECTS: dict[type[Construction], str] = {
-    TransposedInValue1: "q_value",
-    TransposedInValue2: "q_value",
-    TransposedInPolicy1: "policy",
-    TransposedInPolicy2: "policy",
+    TransposedInPolicy: "policy",
     TransposedInDynamics: "dynamics or reward",
     MissingFactor: "q_value",
-    DiscountNotSquared: "q_value",
-    DiscountNotSquaredInDenominators: "q_value",
-    MissingDiscount: "q_value",
     NotUnit: "policy",
     Timid: "policy",
-    WrongDisplacement1: "reduced_residuals",
-    WrongDisplacement2: "reduced_residuals",
-    SilentHeard: "reduced_residuals",
-    WrongWeight: "reduced_residuals",
+    WrongDisplacement: "reduced_residuals",
+    UninformativeWeighted: "reduced_residuals",
 }
 """The formula in which the error really is: what every message should point at."""
 
@@ -282,12 +175,6 @@ def test_a_value_of_a_policy_that_is_not_optimal_passes_for_its_return() -> None
 
 
 # --- errors in the losses ---------------------------------------------------------------------------------
-
-
-def flipped_sign(construction: Construction, target_param: Tensor, next_observation: Tensor, goal: Tensor) -> Tensor:
-    """R − γQ': what the paper prints."""
-    value = next_value(construction, target_param, target_param, next_observation, goal)
-    return construction.reward(next_observation, goal) - construction.discount * value
 
 
 def next_value(
@@ -325,27 +212,6 @@ def without_discount(
     return construction.reward(next_observation, goal) + value
 
 
-def previous_state(
-    construction: Construction,
-    param: Tensor,
-    target_param: Tensor,
-    observation: Tensor,
-    action: Tensor,
-    next_observation: Tensor,
-    goal: Tensor,
-) -> Tensor:
-    """Q' at s instead of s'."""
-    value = next_value(construction, target_param, target_param, observation, goal)
-    target = construction.reward(next_observation, goal) + construction.discount * value
-    return construction.q_value(param, observation, action, goal) - target
-
-
-def reward_detached(construction: Construction, target_param: Tensor, next_observation: Tensor, goal: Tensor) -> Tensor:
-    """The right target, but the reward's part is missing from its goal gradient."""
-    value = next_value(construction, target_param, target_param, next_observation, goal)
-    return construction.reward(next_observation, goal).detach() + construction.discount * value
-
-
 def target_detached(construction: Construction, target_param: Tensor, next_observation: Tensor, goal: Tensor) -> Tensor:
     """The right target without any goal gradient."""
     value = next_value(construction, target_param, target_param, next_observation, goal)
@@ -368,12 +234,9 @@ GRADIENT_ONLY = "goal gradient of the Bellman residual"
 VALUES = "Bellman residual"
 
 IN_LOSSES: list[tuple[str, str, Callable[..., Tensor], str]] = [
-    ("sign of γ", "bootstrapped_target", flipped_sign, VALUES),
     ("γ left out", "bootstrapped_target", without_discount, VALUES),
-    ("s for s'", "temporal_difference_error", previous_state, VALUES),
     ("Ū in the actor only", "temporal_difference_error", error_with(critic="online", actor="target"), VALUES),
     ("Ū in the critic only", "temporal_difference_error", error_with(critic="target", actor="online"), VALUES),
-    ("no gradient of the reward", "bootstrapped_target", reward_detached, GRADIENT_ONLY),
     ("no gradient of the target", "bootstrapped_target", target_detached, GRADIENT_ONLY),
     ("a sum for a mean", "goal_gradient_loss", summed, "loss"),
 ]
@@ -432,7 +295,7 @@ def test_stopping_the_gradient_at_the_policy_is_an_equivalent_mutant(
 
 def test_the_equivalence_is_not_for_want_of_a_gradient_through_the_policy(monkeypatch: pytest.MonkeyPatch) -> None:
     # With a policy that is not optimal for its critic the same mutant changes the goal gradient.
-    problem = problem_of(TransposedInPolicy1)
+    problem = problem_of(TransposedInPolicy)
     arguments = (problem.construction, problem.online_param, problem.target_param, problem.transitions)
     total = losses.goal_gradient_residual(*arguments)
     monkeypatch.setattr(losses, "bootstrapped_target", policy_detached)
@@ -444,10 +307,10 @@ def test_the_equivalence_is_not_for_want_of_a_gradient_through_the_policy(monkey
 
 def test_the_message_holds_both_values_and_the_call_that_makes_the_example_again() -> None:
     with pytest.raises(AssertionError) as caught:
-        assert_reduced_residuals(problem_of(WrongDisplacement1))
+        assert_reduced_residuals(problem_of(WrongDisplacement))
     lines = str(caught.value).splitlines()
     (call,) = (line.strip() for line in lines if "draw_problem" in line)
-    problem = eval(call, {"draw_problem": draw_problem, "WrongDisplacement1": WrongDisplacement1})
+    problem = eval(call, {"draw_problem": draw_problem, "WrongDisplacement": WrongDisplacement})
     assert problem.transitions.reward.shape == (1, 1)
     assert problem.origin == call
     reduced = problem.construction.reduced_residuals(
@@ -458,14 +321,9 @@ def test_the_message_holds_both_values_and_the_call_that_makes_the_example_again
         problem.construction, problem.online_param, problem.target_param, problem.transitions
     )
     assert lines[0].startswith(
-        "Bellman residual of WrongDisplacement1(dim=3, discount=0.7): "
+        "Bellman residual of WrongDisplacement(dim=3, discount=0.7): "
         f"reduced {float(mine):.6g}, differentiated {float(theirs):.6g}; allowed difference "
     )
-    shown = {"s": "observation", "a": "action", "g": "desired_goal", "s'": "next_observation"}
-    for symbol, name in shown.items():
-        (line,) = (line for line in lines if line.startswith(f"  {symbol:2} = "))
-        expected = getattr(problem.transitions, name)[0, 0].tolist()
-        assert eval(line.split("=")[1]) == pytest.approx(expected, rel=1e-3, abs=1e-12)
 
 
 def shown_in(message: str) -> dict[str, Any]:
@@ -477,8 +335,8 @@ def shown_in(message: str) -> dict[str, Any]:
 def test_both_values_can_be_computed_from_what_is_printed() -> None:
     # To the three or four digits that are printed, without the call that draws the problem.
     with pytest.raises(AssertionError) as caught:
-        assert_reduced_residuals(problem_of(WrongDisplacement1))
-    x, construction = shown_in(str(caught.value)), WrongDisplacement1(3, 0.7)
+        assert_reduced_residuals(problem_of(WrongDisplacement))
+    x, construction = shown_in(str(caught.value)), WrongDisplacement(3, 0.7)
     assert set(x) == {"s", "a", "g", "s'", "Ũ", "Ū"}
     mine = construction.reduced_residuals(x["s"], x["a"], x["s'"]).bellman_residual(x["Ũ"], x["g"])
     theirs = losses.temporal_difference_error(construction, x["Ũ"], x["Ū"], x["s"], x["a"], x["s'"], x["g"])

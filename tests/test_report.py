@@ -110,7 +110,7 @@ def test_the_verdict_comes_first_and_the_numbers_are_the_tables(run: Path, page:
     for row in summary["curves"]["ReenGAGE"]["thresholds"]:
         assert f"{row['n_min']}" in told
     assert "P1.1" in told
-    assert "refuted" in told  # S.1 is a printed slip
+    assert "refuted" in told  # S.1 is a printed erratum
     assert summary["configuration"] in told
     assert "reengage scale --dims 2,3,4" in told or "(made from Python" in told
     # Marks say what they are: every cell of the success curves.

@@ -20,13 +20,13 @@ from toyenvs.envs.goal_env import GoalEnv
 
 
 class Reach(gymnasium.Env[Any, Any]):
-    """Walk to a point; paid minus the distance. Nothing of this package, and one slip at the caller's choice."""
+    """Walk to a point; paid minus the distance. Nothing of this package, and one error at the caller's choice."""
 
-    def __init__(self, slip: str = "", dtype: Any = np.float64) -> None:
+    def __init__(self, error: str = "", dtype: Any = np.float64) -> None:
         box = spaces.Box(-10, 10, (2,), dtype)
         self.observation_space = spaces.Dict(dict.fromkeys(("observation", "achieved_goal", "desired_goal"), box))
         self.action_space = spaces.Box(-1, 1, (2,), np.float32)
-        self.slip, self.dtype = slip, dtype
+        self.error, self.dtype = error, dtype
 
     def _observe(self) -> dict[str, Any]:
         state = np.asarray(self.state, self.dtype)
@@ -37,7 +37,7 @@ class Reach(gymnasium.Env[Any, Any]):
         super().reset(seed=seed)
         self.goal, self.state, self.count = self.np_random.uniform(-5, 5, 2), np.zeros(2), 0
         observation = self._observe()
-        if self.slip == "reset observation":
+        if self.error == "reset observation":
             observation["desired_goal"] = observation["desired_goal"] + 100
         return observation, {}
 
@@ -46,44 +46,44 @@ class Reach(gymnasium.Env[Any, Any]):
         self.state = self.state + action
         self.count += 1
         observation = self._observe()
-        if self.slip == "type":
+        if self.error == "type":
             observation["achieved_goal"] = observation["achieved_goal"].astype(np.complex128)
-        if self.slip == "precision":
+        if self.error == "precision":
             observation["achieved_goal"] = observation["achieved_goal"].astype(np.float64)
-        if self.slip == "coarse":
+        if self.error == "coarse":
             observation["achieved_goal"] = observation["achieved_goal"].astype(np.float32)
-        if self.slip == "keys":
+        if self.error == "keys":
             del observation["observation"]
         reward = -float(np.linalg.norm(self.state - self.goal))
-        if self.slip == "squared":
+        if self.error == "squared":
             reward = -(reward**2)
-        if self.slip == "nan":
+        if self.error == "nan":
             reward = float("nan")
         return observation, reward, False, self.count == 7, {"count": self.count}
 
     def compute_reward(self, achieved_goal: Any, desired_goal: Any, info: Any) -> Any:
         """Minus the distance, single or batched."""
-        if self.slip == "own goal":
+        if self.error == "own goal":
             desired_goal = self.goal
-        if self.slip == "own state":
+        if self.error == "own state":
             achieved_goal = self.state + 0 * achieved_goal
         difference = achieved_goal - desired_goal
-        if self.slip == "norm of all":
+        if self.error == "norm of all":
             return -np.linalg.norm(difference)
-        if self.slip == "keeps the axis":
+        if self.error == "keeps the axis":
             return -np.linalg.norm(difference, axis=-1, keepdims=True)
-        if self.slip == "first of the batch" and np.ndim(desired_goal) == 2:
+        if self.error == "first of the batch" and np.ndim(desired_goal) == 2:
             difference = achieved_goal - desired_goal[0]
-        if self.slip == "float":
+        if self.error == "float":
             return -float(np.linalg.norm(difference, axis=-1))
-        if self.slip == "info of one":
+        if self.error == "info of one":
             return -np.linalg.norm(difference, axis=-1) - 0 * info["count"]
-        if self.slip == "info of each":
+        if self.error == "info of each":
             counts = info["count"] if isinstance(info, dict) else np.array([one["count"] for one in info])
             return -np.linalg.norm(difference, axis=-1) - 0 * counts
-        if self.slip == "in place":
+        if self.error == "in place":
             achieved_goal -= desired_goal
-        if self.slip == "relabelled" and np.ndim(desired_goal) == 2 and not np.allclose(desired_goal[0], self.goal):
+        if self.error == "relabelled" and np.ndim(desired_goal) == 2 and not np.allclose(desired_goal[0], self.goal):
             return np.zeros(len(desired_goal))
         return -np.linalg.norm(difference, axis=-1)
 
@@ -103,7 +103,7 @@ def test_our_environments_pass(env_id: str) -> None:
         assert_reward_consistent(SyncVectorEnv(copies, autoreset_mode=mode), steps=12, episodes=2)
 
 
-SLIPS = {
+ERRORS = {
     "squared": r"reward at step 0 of episode 0: step .*, compute_reward ",
     "own goal": r"reward at step \d of episode 0: step .*, compute_reward when the episodes were over ",
     "own state": r"reward at step \d of episode 0: step .*, compute_reward when the episodes were over ",
@@ -122,13 +122,13 @@ SLIPS = {
 }
 
 
-@pytest.mark.parametrize("slip", SLIPS)
-def test_a_slip_in_an_environment_is_found(slip: str) -> None:
-    with pytest.raises(AssertionError, match=rf"^{SLIPS[slip]}"):
-        assert_reward_consistent(Reach(slip, np.float32 if slip == "precision" else np.float64))
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_error_in_an_environment_is_found(error: str) -> None:
+    with pytest.raises(AssertionError, match=rf"^{ERRORS[error]}"):
+        assert_reward_consistent(Reach(error, np.float32 if error == "precision" else np.float64))
 
 
-def test_what_a_space_contains_is_no_slip() -> None:
+def test_what_a_space_contains_is_no_error() -> None:
     # float32 casts to float64 safely, and the space says that it contains it.
     assert_reward_consistent(Reach("coarse"))
 
@@ -156,7 +156,7 @@ class Flipped(GoalEnv):
         return -super().compute_reward(achieved_goal, desired_goal, info)
 
 
-def test_a_vector_environment_of_copies_with_a_slip_is_found() -> None:
+def test_a_vector_environment_of_copies_with_an_error_is_found() -> None:
     with pytest.raises(AssertionError, match=r"^reward at step 0 of copy 0: step .*, compute_reward "):
         assert_reward_consistent(SyncVectorEnv([lambda: Flipped(GradientFeedback, 3)] * 2))
 

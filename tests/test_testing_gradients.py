@@ -123,7 +123,7 @@ def test_the_message_says_whose_goal_it_shows() -> None:
 
 
 def test_a_gradient_that_is_wrong_by_little_is_found() -> None:
-    class Slip(torch.autograd.Function):
+    class WrongByLittle(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, x: Tensor) -> Tensor:
             return x.clone()
@@ -134,7 +134,9 @@ def test_a_gradient_that_is_wrong_by_little_is_found() -> None:
 
     critic = Critic(3)
     with pytest.raises(AssertionError, match=r"^goal gradient of q_value, coordinate \d: automatic"):
-        assert_gradient_matching(lambda goal: critic(S, A, Slip.apply(goal)), neural_target(critic), G, residual=None)
+        assert_gradient_matching(
+            lambda goal: critic(S, A, WrongByLittle.apply(goal)), neural_target(critic), G, residual=None
+        )
 
 
 def test_the_differences_know_their_own_error() -> None:
@@ -217,7 +219,7 @@ def test_formulas_match_at_the_truth_and_leave_the_reduction_elsewhere(construct
         assert_gradient_matching(value(problem.online_param), target, buffer.desired_goal, residual=-stated)
 
 
-def test_a_closed_form_is_a_third_opinion() -> None:
+def test_a_closed_form_is_a_third_check() -> None:
     # ∇[gᵀs' + γ(gᵀ(s' + ĝ)/(1−γ) + γ‖g‖/(1−γ)²)] = s'/(1−γ) + γĝ/(1−γ)²: worked by hand, Ū dropped out.
     problem = draw_problem(GradientFeedback(3, 0.8), "so")
     state = problem.transitions.next_observation

@@ -12,7 +12,7 @@ from analysis.experiments.formatting import axis_label, class_name, csv_text
 from analysis.experiments.formula import Formula
 from analysis.figures import Figure, Mark, Series, TheoryLine, alone, draw_thresholds
 from analysis.results.experiment_results import ExperimentResults
-from proofs_check.theory import convex_relaxation, transitions_for_useful
+from proofs_check.theory import convex_relaxation, transitions_for_informative
 
 __all__ = [
     "caption",
@@ -159,7 +159,7 @@ def _baselines(experiment: Experiment) -> list[TheoryLine]:
     dims = range(experiment.dims[0], experiment.dims[-1] + 1)
     lines = []
     for label, useful in (("d^2", lambda dim: dim**2), (r"\frac{3d^2-d}{4}", convex_relaxation)):
-        lengths = [transitions_for_useful(construction, useful(dim)) for dim in dims]
+        lengths = [transitions_for_informative(construction, useful(dim)) for dim in dims]
         known = [length for length in lengths if length is not None]
         if len(known) == len(dims):
             # About twice as many transitions in Proposition 2, where every second one is useful.

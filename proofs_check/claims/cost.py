@@ -6,7 +6,7 @@ respect to its inputs, and for that with respect to its weights. F_C and F_A are
 and actor; f_1 and f_L are the critic's first and last layer.
 
 The functions below add these up pass by pass. Torch's own counter measures the losses of
-:mod:`toyenvs.learners.losses` on such networks and must find the same whole number; bounds are then proved for the
+:mod:`toyenvs.networks.losses` on such networks and must find the same whole number; bounds are then proved for the
 formulas, whatever the sizes are.
 
 Source: Levine & Feizi, AAAI 2023, the appendix on training time (Table 5).
@@ -21,14 +21,22 @@ from typing import Any
 
 import sympy
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from proofs_check.claim import CheckSettings, EvidenceKind, Finding, Verdict
 from proofs_check.proving.derivation import CHECKED
 from proofs_check.proving.section import Section
 from proofs_check.symbolic.notation import written
-from toyenvs.learners.losses import goal_gradient, goal_gradient_loss, td_loss
+from toyenvs.networks.losses import (
+    GoalFunction,
+    ddpg_loss,
+    network_target,
+    network_value,
+    reengage_loss,
+    reengage_loss_in_graph,
+)
+from toyenvs.networks.perceptrons import Actor, Critic
 
 __all__ = [
     "SECTION",
@@ -195,87 +203,56 @@ class Sizes:
         return layer_costs(self.actor_widths, self.batch_size)
 
 
-def _perceptron(inputs: int, hidden: Sequence[int], outputs: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for m, n in itertools.pairwise((inputs, *hidden)):
-        layers += [nn.Linear(m, n), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear(hidden[-1], outputs))
+@dataclass(frozen=True)
+class _Problem:
+    """A critic, with its value and its target as functions of a batch of goals."""
+
+    critic: Critic
+    value: GoalFunction
+    target: GoalFunction
+    goal: Tensor
 
 
-class _Networks:
-    """Online critic, target critic and target actor, with a batch to run them on."""
+def _problem(sizes: Sizes, draw: Callable[..., Tensor] = torch.zeros) -> _Problem:
+    """Networks of toyenvs with a batch to run them on: counts do not depend on its numbers, 0 is not special to torch.
 
-    def __init__(self, sizes: Sizes) -> None:
-        o, k, d = sizes.observation_dim, sizes.action_dim, sizes.goal_dim
-        self.critic = _perceptron(o + k + d, sizes.critic, 1)
-        self.target_critic = _perceptron(o + k + d, sizes.critic, 1)
-        self.target_actor = _perceptron(o + d, sizes.actor, k)
-        # Counts do not depend on the numbers; zeros are no special case to torch.
-        self.observation, self.action = torch.zeros(sizes.batch_size, o), torch.zeros(sizes.batch_size, k)
-        self.goal, self.reward = torch.zeros(sizes.batch_size, d), torch.zeros(sizes.batch_size)
-
-    def value(self, goal: Tensor) -> Tensor:
-        return torch.as_tensor(self.critic(torch.cat([self.observation, self.action, goal], -1)))[:, 0]
-
-    def target(self, goal: Tensor) -> Tensor:
-        action = torch.tanh(self.target_actor(torch.cat([self.observation, goal], -1)))
-        value = self.target_critic(torch.cat([self.observation, action, goal], -1))[:, 0]
-        return self.reward + 0.95 * torch.as_tensor(value)
+    Args:
+        sizes: of networks and batch.
+        draw: shape -> tensor, makes the batch.
+    """
+    generator, dims = torch.Generator(), (sizes.observation_dim, sizes.action_dim, sizes.goal_dim)
+    critic, target_critic = (Critic(*dims, sizes.critic, generator) for _ in range(2))
+    target_actor = Actor(*dims, sizes.actor, generator)
+    observation, action, goal = (draw(sizes.batch_size, dim) for dim in dims)
+    reward = draw(sizes.batch_size)
+    target = network_target(target_critic, target_actor, lambda state, goal: reward, observation, 0.95)
+    value = network_value(critic, observation, action)
+    # Torch's counter hooks the inputs of modules and cannot do so to a leaf, which the goal is: a view is none.
+    return _Problem(critic, lambda g: value(g.view_as(g)), lambda g: target(g.view_as(g)), goal)
 
 
-def _value_and_gradient(
-    function: Callable[[Tensor], Tensor], goal: Tensor, *, create_graph: bool
-) -> tuple[Tensor, Tensor]:
-    """A function and its goal gradient, from one evaluation."""
-    values: list[Tensor] = []
-
-    def remembered(goal: Tensor) -> Tensor:
-        values.append(function(goal))
-        return values[-1]
-
-    gradient = goal_gradient(remembered, goal, create_graph=create_graph)
-    return values[0], gradient
+def _gradient(problem: _Problem, loss: Tensor) -> tuple[Tensor, ...]:
+    """With respect to the critic's weights, and to nothing else."""
+    return torch.autograd.grad(loss, list(problem.critic.parameters()))
 
 
-def _ddpg(networks: _Networks) -> None:
-    with torch.no_grad():
-        target = networks.target(networks.goal)
-    loss = td_loss(networks.value(networks.goal) - target)
-    torch.autograd.grad(loss, list(networks.critic.parameters()))
+def _ddpg(problem: _Problem) -> None:
+    _gradient(problem, ddpg_loss(problem.value, problem.target, problem.goal))
 
 
-def _reengage_detached(networks: _Networks) -> None:
-    """The target and its goal gradient are constants."""
-    for network in (networks.target_critic, networks.target_actor):
-        network.requires_grad_(False)
-    target, target_gradient = _value_and_gradient(networks.target, networks.goal, create_graph=False)
-    value, gradient = _value_and_gradient(networks.value, networks.goal, create_graph=True)
-    loss = td_loss(value - target.detach()) + goal_gradient_loss(gradient - target_gradient)
-    torch.autograd.grad(loss, _weights(networks.critic))
+def _reengage_detached(problem: _Problem) -> None:
+    _gradient(problem, reengage_loss(problem.value, problem.target, problem.goal, 1.0))
 
 
-def _loss_of_residual(networks: _Networks) -> Tensor:
-    residual, gradient = _value_and_gradient(
-        lambda goal: networks.value(goal) - networks.target(goal), networks.goal, create_graph=True
-    )
-    return td_loss(residual) + goal_gradient_loss(gradient)
+def _reengage_pruned(problem: _Problem) -> None:
+    _gradient(problem, reengage_loss_in_graph(problem.value, problem.target, problem.goal, 1.0))
 
 
-def _reengage_pruned(networks: _Networks) -> None:
-    """The target is part of the graph, but only the critic's weights are asked for."""
-    torch.autograd.grad(_loss_of_residual(networks), _weights(networks.critic))
+def _reengage_in_graph(problem: _Problem) -> None:
+    reengage_loss_in_graph(problem.value, problem.target, problem.goal, 1.0).backward()
 
 
-def _reengage_in_graph(networks: _Networks) -> None:
-    """The target is part of the graph and ``backward()`` goes through all of it."""
-    _loss_of_residual(networks).backward()
-
-
-def _weights(network: nn.Module) -> list[nn.Parameter]:
-    return list(network.parameters())
-
-
-_PROGRAMS: dict[str, Callable[[_Networks], None]] = {
+_PROGRAMS: dict[str, Callable[[_Problem], None]] = {
     "ddpg": _ddpg,
     "reengage, target detached": _reengage_detached,
     "reengage, target in graph, critic's weights only": _reengage_pruned,
@@ -290,9 +267,9 @@ def measured_cost(program: str, sizes: Sizes) -> int:
         program: a key of the table of programs, such as "ddpg".
         sizes: of networks and batch.
     """
-    networks = _Networks(sizes)
+    problem = _problem(sizes)
     with FlopCounterMode(display=False) as counter:
-        _PROGRAMS[program](networks)
+        _PROGRAMS[program](problem)
     return int(counter.get_total_flops())
 
 

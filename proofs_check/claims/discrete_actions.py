@@ -522,7 +522,7 @@ proof_for_each_number(
 )(_shift)
 
 
-# --- a printed slip, for the section on slips -------------------------------------------------------------
+# --- a printed erratum, for the section on errata --------------------------------------------------------
 
 
 def _constant_reward(step: Derivation) -> tuple[Any, Any, Any, Any]:

@@ -20,18 +20,18 @@ from proofs_check.proving.derivation import Derivation
 from proofs_check.proving.section import Section
 from proofs_check.proving.transition import GAMMA, SymbolicTransition
 from proofs_check.symbolic.components import cayley
-from proofs_check.theory import useful_transitions_needed
+from proofs_check.theory import informative_transitions_needed
 from toyenvs.algebra import apply, apply_transpose, inner, norm, scale, split
 from toyenvs.constructions import GradientFeedback, NoRewardGradient
 
 __all__ = ["SECTION"]
 
-SECTION = Section("S", "Slips and gaps: as printed, and as corrected")
+SECTION = Section("S", "Errata and gaps: as printed, and as corrected")
 
 _PROPOSITIONS = (("Proposition 1", GradientFeedback), ("Proposition 2", NoRewardGradient))
 
 
-def _useful_transitions(step: Derivation) -> list[tuple[str, SymbolicTransition]]:
+def _informative_transitions(step: Derivation) -> list[tuple[str, SymbolicTransition]]:
     """One transition of each proposition whose loss depends on Ũ."""
     space = step.space
     pair = space.pair(space.vector("s¹", nonzero=True), space.vector("s²"))
@@ -58,7 +58,7 @@ def _claim_printed_sign(step: Derivation, at: SymbolicTransition) -> None:
     source="proof of Proposition 1, as printed",
 )
 def _printed_sign(step: Derivation) -> None:
-    _claim_printed_sign(step, _useful_transitions(step)[0][1])
+    _claim_printed_sign(step, _informative_transitions(step)[0][1])
 
 
 @SECTION.refutation(
@@ -68,7 +68,7 @@ def _printed_sign(step: Derivation) -> None:
     source="proof of Proposition 2, as printed",
 )
 def _printed_sign_again(step: Derivation) -> None:
-    _claim_printed_sign(step, _useful_transitions(step)[1][1])
+    _claim_printed_sign(step, _informative_transitions(step)[1][1])
 
 
 @SECTION.proof(
@@ -80,7 +80,7 @@ def _printed_sign_again(step: Derivation) -> None:
 )
 def _corrected_sign(step: Derivation) -> None:
     U, target = step.space.orthogonal("U"), step.space.orthogonal("Ū")
-    for name, at in _useful_transitions(step):
+    for name, at in _informative_transitions(step):
         step.equal(f"{name}: Q − (R + γQ')", at.error(U, U, target), sympy.Integer(0))
 
 
@@ -112,7 +112,7 @@ def _printed_policy_state(step: Derivation) -> None:
 )
 def _policy_without_state(step: Derivation) -> None:
     U = step.space.matrix("U")
-    for name, at in _useful_transitions(step):
+    for name, at in _informative_transitions(step):
         before, after = (at.construction.policy(U, state, at.g) for state in (at.s, at.following(U)))
         step.equal(f"{name}: π(s, g) and π(s', g)", before, after)
 
@@ -147,10 +147,10 @@ def _printed_order(settings: CheckSettings) -> Finding:
     source="ours; that D + 1 is needed is C.24, that it suffices C.25",
 )
 def _corrected_order(settings: CheckSettings) -> Finding:
-    # The formulas of `identifiability` are integer arithmetic: fitted exactly at three dimensions, compared at all.
+    # The formulas of `theory` are integer arithmetic: fitted exactly at three dimensions, compared at all.
     fitted = {}
     for learner, degree in (("ddpg", 2), ("reengage", 1)):
-        counts = {dim: useful_transitions_needed(learner, "so", dim) for dim in range(2, 65)}
+        counts = {dim: informative_transitions_needed(learner, "so", dim) for dim in range(2, 65)}
         points = [(dim, counts[dim]) for dim in range(2, 3 + degree)]
         formula = sympy.expand(sympy.interpolate(points, _N))
         wrong = [dim for dim, count in counts.items() if formula.subs(_N, dim) != count]
@@ -563,7 +563,7 @@ def _data_differ(settings: CheckSettings) -> Finding:
 )
 def _data_equal(step: Derivation) -> None:
     U = step.space.matrix("U")
-    for name, at in _useful_transitions(step):
+    for name, at in _informative_transitions(step):
         following = at.following(U)
         moved = split(following)[1] - split(at.s)[0] if name == "Proposition 2" else following - at.s
         step.equal(f"{name}: what a transition shows of U", moved, apply(U, at.a))

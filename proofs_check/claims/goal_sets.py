@@ -23,6 +23,8 @@ from proofs_check.proving.section import Section
 from proofs_check.proving.spaces import SomeNumber, proof_for_each_number
 from toyenvs.algebra import apply, apply_transpose, inner
 from toyenvs.learners.goal_set import gate_gradient, goal_set_reward, pooled
+from toyenvs.networks.deep_sets import DeepSets
+from toyenvs.networks.losses import GoalFunction, goal_set_target, goal_set_value, multi_reengage_loss
 
 __all__ = ["SECTION", "reward_gate_gradient_as_printed", "reward_gate_gradient_corrected"]
 
@@ -50,60 +52,45 @@ def _sums(step: Derivation, own: str, others: str) -> tuple[Any, Any, Any]:
 
 # --- networks for samples ---------------------------------------------------------------------------------
 
-
-class _DeepSets(nn.Module):
-    """Critic and actor of a goal set, small and smooth, float64: a shared encoder and two heads."""
-
-    def __init__(self, generator: torch.Generator) -> None:
-        super().__init__()
-        self.encoder = nn.Sequential(nn.Linear(2 + 2, 5), nn.Tanh(), nn.Linear(5, 3))
-        self.critic_head = nn.Sequential(nn.Linear(3 + 2 + 1, 5), nn.Tanh(), nn.Linear(5, 1))
-        self.actor_head = nn.Sequential(nn.Linear(3 + 2, 5), nn.Tanh(), nn.Linear(5, 1))
-        self.to(torch.float64)
-        with torch.no_grad():
-            for param in self.parameters():
-                param.copy_(torch.randn(param.shape, generator=generator, dtype=torch.float64))
-
-    def encode(self, state: Tensor, goals: Tensor) -> Tensor:
-        """Embeddings (batch, n, 3) of goals (batch, n, 2)."""
-        states = state[:, None].expand(-1, goals.shape[1], -1)
-        return torch.as_tensor(self.encoder(torch.cat([states, goals], -1)))
-
-    def policy(self, state: Tensor, summary: Tensor) -> Tensor:
-        """Action (batch, 1)."""
-        return torch.as_tensor(self.actor_head(torch.cat([summary, state], -1)))
-
-    def q_value(self, state: Tensor, action: Tensor, summary: Tensor) -> Tensor:
-        """Value (batch,)."""
-        return torch.as_tensor(self.critic_head(torch.cat([summary, state, action], -1)))[:, 0]
+_Pool = Callable[[Any, Any], Any]
 
 
 class _Problem:
-    """A batch of transitions with goal sets, online and target networks."""
+    """A batch of transitions with goal sets, online and target networks: small and smooth, float64."""
 
     def __init__(self, seed: int, num_goals: int, *, batch_size: int = 4) -> None:
         generator = torch.Generator().manual_seed(seed)
-        self.online, self.target = _DeepSets(generator), _DeepSets(generator).requires_grad_(False)
+
+        def networks() -> DeepSets:
+            linear, smooth = nn.Identity, nn.Tanh
+            made = DeepSets(
+                2, 1, 2, 3, (5,), torch.Generator(), activation=smooth, output_activation=linear, dtype=torch.float64
+            )
+            for param in made.parameters():
+                nn.init.normal_(param, generator=generator)
+            return made
 
         def draw(*shape: int) -> Tensor:
             return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
+        self.online, self.target_networks = networks(), networks().requires_grad_(False)
         self.state, self.following, self.action = draw(batch_size, 2), draw(batch_size, 2), draw(batch_size, 1)
         self.goals, self.padding = draw(batch_size, num_goals, 2), draw(batch_size, 3, 2)
         self.gates = torch.randint(0, 2, (batch_size, num_goals), generator=generator).to(torch.float64)
 
-    def residual(self, gates: Tensor, goals: Tensor, summarise: Callable[[Tensor, Tensor], Tensor] = pooled) -> Tensor:
-        """Q − (R + γQ'), the goals' rewards being −‖s' − g_i‖²; γ = 0.9. Shape (batch,)."""
+    def value(self, goals: Tensor, pool: _Pool = pooled) -> GoalFunction:
+        """Q, a function of the gates of these goals."""
+        return goal_set_value(self.online, self.state, self.action, goals, pool)
 
-        def of(network: _DeepSets, state: Tensor) -> Tensor:
-            return summarise(gates, network.encode(state, goals))
+    def target(self, goals: Tensor, pool: _Pool = pooled) -> GoalFunction:
+        """R + γQ', likewise, the goals' rewards being −‖s' − g_i‖²; γ = 0.9."""
+        item_rewards = -(self.following[:, None] - goals).square().sum(-1)
+        return goal_set_target(self.target_networks, item_rewards, self.following, goals, 0.9, pool)
 
-        value = self.online.q_value(self.state, self.action, of(self.online, self.state))
-        summary = of(self.target, self.following)
-        action = self.target.policy(self.following, summary)
-        items = -(self.following[:, None] - goals).square().sum(-1)
-        reward = summarise(gates, items[..., None])[:, 0]
-        return value - (reward + 0.9 * self.target.q_value(self.following, action, summary))
+    def residual(self, goals: Tensor, pool: _Pool = pooled) -> GoalFunction:
+        """Q − (R + γQ'), likewise."""
+        value, target = self.value(goals, pool), self.target(goals, pool)
+        return lambda gates: value(gates) - target(gates)
 
 
 def _by_weights(weights: Tensor, embeddings: Tensor) -> Tensor:
@@ -117,8 +104,8 @@ def _twice_on_samples(settings: CheckSettings) -> Finding:
     for seed in range(settings.seed, settings.seed + 20):
         problem = _Problem(seed, num_goals=1 + seed % 6)
         gates, goals = problem.gates, problem.goals
-        found = gate_gradient(partial(problem.residual, goals=goals), gates)
-        wanted = gate_gradient(partial(problem.residual, goals=goals, summarise=_by_weights), gates)
+        found = gate_gradient(problem.residual(goals), gates)
+        wanted = gate_gradient(problem.residual(goals, _by_weights), gates)
         worst = float((found - 2 * gates * wanted).abs().max())
         assert worst <= 1e-12, f"seed {seed}: the gate gradient differs from 2b times the weight gradient by {worst}"
         count += len(gates)
@@ -136,14 +123,14 @@ def _padding_on_samples(settings: CheckSettings) -> Finding:
             if padding is not None:
                 goals = torch.cat([goals, padding], 1)
                 gates = torch.cat([gates, torch.zeros_like(gates[:, :1]).expand(-1, slots)], 1)
-            residual = problem.residual(gates, goals)
-            gradient = gate_gradient(partial(problem.residual, goals=goals), gates, create_graph=True)
-            loss = residual.square().sum() + gradient.square().sum()
-            params = list(problem.online.encoder.parameters()) + list(problem.online.critic_head.parameters())
+            residual = problem.residual(goals)
+            gradient = gate_gradient(residual, gates)
+            loss = multi_reengage_loss(problem.value(goals), problem.target(goals), gates, 1.0)
+            params = [*problem.online.encoder.parameters(), *problem.online.q_value.parameters()]
             slopes = torch.cat([slope.flatten() for slope in torch.autograd.grad(loss, params)])
             real = gradient[:, : problem.goals.shape[1]]
-            spare = gradient[:, problem.goals.shape[1] :].detach().flatten()
-            results.append((residual.detach(), real.detach(), slopes))
+            spare = gradient[:, problem.goals.shape[1] :].flatten()
+            results.append((residual(gates).detach(), real, slopes))
             assert not bool(spare.any()), (
                 f"seed {seed}: a slot with gate 0 has gate gradient {float(spare.abs().max())}"
             )
@@ -219,7 +206,7 @@ def _twice(step: Derivation) -> None:
     latex=r"\frac{\partial}{\partial b_i}Q\bigl(c,\pi(a)\bigr)=2b_i\frac{\partial}{\partial w_i}Q\bigl(c,\pi(a)\bigr)",
     source="(15), (37), (38)",
     assumptions=("differentiable Q and π", "actions with one component"),
-    note="A second opinion on G.1, of these sizes only; G.1 is proved for all.",
+    note="An independent check of G.1, of these sizes only; G.1 is proved for all.",
 )
 def _undefined_functions(settings: CheckSettings) -> Finding:
     head, actor = sympy.Function("Q"), sympy.Function("π")

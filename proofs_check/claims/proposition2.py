@@ -23,7 +23,7 @@ from proofs_check.proving.derivation import Derivation
 from proofs_check.proving.section import Section
 from proofs_check.proving.series import arithmetic_value, discounted_arithmetic_series, vanishing_tail
 from proofs_check.proving.transition import GAMMA, SymbolicTransition
-from proofs_check.theory import transitions_for_useful
+from proofs_check.theory import transitions_for_informative
 from toyenvs.algebra import apply, apply_transpose, inner, norm, scale, split
 from toyenvs.constructions import NoRewardGradient
 
@@ -217,7 +217,7 @@ def _gradient_reduction(step: Derivation) -> None:
     source="proof of Proposition 2",
     assumptions=(_ANY_TRUTH, _ONE_TARGET),
 )
-def _silent(step: Derivation) -> None:
+def _uninformative(step: Derivation) -> None:
     at = _waiting(step)
     U, online, other = step.space.matrix("U"), step.space.matrix("Ũ"), step.space.matrix("Ṽ")
     target = step.space.orthogonal("Ū")
@@ -246,7 +246,7 @@ def _envelope(step: Derivation) -> None:
         step.equal(f"s' with {case}: stopped and total derivative", step.space.substitute(partial, p, action), total)
 
 
-def _count_useful(settings: CheckSettings) -> Finding:
+def _count_informative(settings: CheckSettings) -> Finding:
     """Step the environment in whole numbers and count the transitions whose residual depends on Ũ."""
     longest = 24
     rng = np.random.default_rng(settings.seed)
@@ -257,33 +257,37 @@ def _count_useful(settings: CheckSettings) -> Finding:
         U = np.zeros((dim, dim), dtype=object)
         U[np.arange(dim), rng.permutation(dim)] = rng.choice([-1, 1], dim)
         state = np.array([*rng.integers(1, 9, dim), *[0] * dim], dtype=object)
-        useful = []
+        informative = []
         for _ in range(longest):
             action = np.array([int(a) for a in rng.integers(1, 9, dim)], dtype=object)
             following = construction.dynamics(U, state, action)
-            useful.append(bool(construction.reduced_residuals(state, action, following).weight != 0))
+            informative.append(bool(construction.reduced_residuals(state, action, following).weight != 0))
             state = following
         for length in range(longest + 1):
-            found, expected = sum(useful[:length]), (length + 1) // 2
-            assert found == expected, f"d = {dim}, N = {length}: {found} useful transitions, not {expected}"
+            found, expected = sum(informative[:length]), (length + 1) // 2
+            assert found == expected, f"d = {dim}, N = {length}: {found} informative transitions, not {expected}"
             checked += 1
         for needed in range(1, longest // 2 + 1):
-            shortest = next(n for n in range(longest + 1) if sum(useful[:n]) >= needed)
-            predicted = transitions_for_useful(construction.name, needed)
-            assert shortest == predicted, f"d = {dim}: {needed} useful transitions need {shortest}, not {predicted}"
+            shortest = next(n for n in range(longest + 1) if sum(informative[:n]) >= needed)
+            predicted = transitions_for_informative(construction.name, needed)
+            assert shortest == predicted, (
+                f"d = {dim}: {needed} informative transitions need {shortest}, not {predicted}"
+            )
             checked += 1
     return Finding(Verdict.TRUE, f"d = 2…8, N ≤ {longest}: {checked} counts")
 
 
 @SECTION.proof(
     "10",
-    "Acting and waiting alternate, so a buffer that starts by acting has ⌈N/2⌉ useful transitions of N, "
+    "Acting and waiting alternate, so a buffer that starts by acting has ⌈N/2⌉ informative transitions of N, "
     "and k of them need N = 2k − 1.",
     latex=r"s^1\ne0\Rightarrow s'^1=0,\qquad s^1=0\Rightarrow s'^1=s^2,\quad s'^2=0",
     source="proof of Proposition 2; the exact count is ours",
     assumptions=(_GENERIC,),
-    also=[Evidence(EvidenceKind.CERTIFICATE, "the environment stepped in whole numbers, and counted", _count_useful)],
-    note="A buffer that starts by waiting has ⌊N/2⌋. With the first one useful, every threshold k becomes 2k − 1.",
+    also=[
+        Evidence(EvidenceKind.CERTIFICATE, "the environment stepped in whole numbers, and counted", _count_informative)
+    ],
+    note="A buffer that starts by waiting has ⌊N/2⌋. With the first one informative, every threshold k becomes 2k − 1.",
 )
 def _alternation(step: Derivation) -> None:
     U = step.space.matrix("U")

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from toyenvs import algebra
 
-__all__ = ["PRIME", "Jet", "failures"]
+__all__ = ["PRIME", "DualNumber", "failures"]
 
 PRIME = 2**31 - 1
 """p: a prime, and p ≡ 3 modulo 4, so that x^((p+1)/4) is a square root of x where there is one."""
@@ -87,7 +87,7 @@ def _deeper(value: _Array, axes: int) -> _Array:
     return value.reshape(value.shape + (1,) * axes)
 
 
-class Jet:
+class DualNumber:
     """An array of numbers with derivatives.
 
     Args:
@@ -115,44 +115,44 @@ class Jet:
         """S."""
         return self.value.shape
 
-    def _map(self, change: Callable[[_Array, int], _Array]) -> Jet:
+    def _map(self, change: Callable[[_Array, int], _Array]) -> DualNumber:
         """Rearrange the axes of S in all parts; ``change`` is told how many axes follow them."""
         parts = [(self.value, 0), (self.along, 1), (self.by_goal, 1), (self.mixed, 2)]
-        return Jet(*(None if part is None else change(part, axes) for part, axes in parts))
+        return DualNumber(*(None if part is None else change(part, axes) for part, axes in parts))
 
-    def __getitem__(self, key: Any) -> Jet:
+    def __getitem__(self, key: Any) -> DualNumber:
         """The leading axes of S as numpy takes them; ``...`` stands for those that follow what is named."""
         index = key if isinstance(key, tuple) else (key,)
         return self._map(
             lambda part, axes: part[(*index, *(slice(None),) * axes)] if Ellipsis in index else part[index]
         )
 
-    def sum_last(self) -> Jet:
+    def sum_last(self) -> DualNumber:
         """Sum over the last axis of S."""
         return self._map(lambda part, axes: np.asarray(part.sum(-1 - axes) % PRIME))
 
-    def widened(self, ndim: int) -> Jet:
+    def widened(self, ndim: int) -> DualNumber:
         """With axes of length 1 in front, so that S has ``ndim``."""
         return self if self.ndim >= ndim else self._map(lambda part, axes: part[(None,) * (ndim - self.ndim)])
 
-    def _function(self, value: _Array, slope: _Array, bend: _Array) -> Jet:
+    def _function(self, value: _Array, slope: _Array, bend: _Array) -> DualNumber:
         """f(x) from f, f' and f'' at the value."""
         slope1, slope2, bend2 = _deeper(slope, 1), _deeper(slope, 2), _deeper(bend, 2)
-        return Jet(
+        return DualNumber(
             value,
             _times(slope1, self.along),
             _times(slope1, self.by_goal),
             _sum(_times(slope2, self.mixed), _times(bend2, _outer(self.by_goal, self.along))),
         )
 
-    def inverse(self) -> Jet:
+    def inverse(self) -> DualNumber:
         """1/x."""
         _fail(self.value == 0)
         value = _power(self.value, PRIME - 2)
         slope = (-value * value) % PRIME
         return self._function(value, slope, (-2 * slope % PRIME) * value % PRIME)
 
-    def sqrt(self) -> Jet:
+    def sqrt(self) -> DualNumber:
         """A square root of x."""
         value = _power(self.value, (PRIME + 1) // 4)
         missing = (value * value % PRIME != self.value) | (self.value == 0)
@@ -162,9 +162,9 @@ class Jet:
         cube = _power(4 * (value * value % PRIME) % PRIME * value % PRIME, PRIME - 2)
         return self._function(value, slope, -cube % PRIME)
 
-    def __add__(self, other: Any) -> Jet:
+    def __add__(self, other: Any) -> DualNumber:
         x, y = _pair(self, other)
-        return Jet(
+        return DualNumber(
             x.value + y.value,
             _sum(_spread(x.along, y.value, 1), _spread(y.along, x.value, 1)),
             _sum(_spread(x.by_goal, y.value, 1), _spread(y.by_goal, x.value, 1)),
@@ -173,22 +173,22 @@ class Jet:
 
     __radd__ = __add__
 
-    def __neg__(self) -> Jet:
+    def __neg__(self) -> DualNumber:
         return self._map(lambda part, axes: -part % PRIME)
 
-    def __pos__(self) -> Jet:
+    def __pos__(self) -> DualNumber:
         return self
 
-    def __sub__(self, other: Any) -> Jet:
-        return self + -_jet(other)
+    def __sub__(self, other: Any) -> DualNumber:
+        return self + -_dual_number(other)
 
-    def __rsub__(self, other: Any) -> Jet:
+    def __rsub__(self, other: Any) -> DualNumber:
         return -self + other
 
-    def __mul__(self, other: Any) -> Jet:
+    def __mul__(self, other: Any) -> DualNumber:
         x, y = _pair(self, other)
         x1, y1, x2, y2 = _deeper(x.value, 1), _deeper(y.value, 1), _deeper(x.value, 2), _deeper(y.value, 2)
-        return Jet(
+        return DualNumber(
             x.value * y.value % PRIME,
             _sum(_times(x1, y.along), _times(y1, x.along)),
             _sum(_times(x1, y.by_goal), _times(y1, x.by_goal)),
@@ -202,16 +202,16 @@ class Jet:
 
     __rmul__ = __mul__
 
-    def __truediv__(self, other: Any) -> Jet:
-        return self * _jet(other).inverse()
+    def __truediv__(self, other: Any) -> DualNumber:
+        return self * _dual_number(other).inverse()
 
-    def __rtruediv__(self, other: Any) -> Jet:
+    def __rtruediv__(self, other: Any) -> DualNumber:
         return self.inverse() * other
 
-    def __pow__(self, exponent: Any) -> Jet:
+    def __pow__(self, exponent: Any) -> DualNumber:
         if isinstance(exponent, bool) or not isinstance(exponent, int | np.integer):
-            raise TypeError(f"a jet to the power {exponent!r}: only whole powers are exact")
-        result, base = Jet(np.ones_like(self.value)), self if exponent >= 0 else self.inverse()
+            raise TypeError(f"a dual number to the power {exponent!r}: only whole powers are exact")
+        result, base = DualNumber(np.ones_like(self.value)), self if exponent >= 0 else self.inverse()
         for _ in range(abs(int(exponent))):
             result = result * base
         return result
@@ -245,106 +245,106 @@ def _residue(number: Any) -> int:
     return fraction.numerator * pow(fraction.denominator, -1, PRIME) % PRIME
 
 
-def _jet(value: Any) -> Jet:
-    if isinstance(value, Jet):
+def _dual_number(value: Any) -> DualNumber:
+    if isinstance(value, DualNumber):
         return value
     if isinstance(value, np.ndarray) and value.dtype.kind in "iu":
-        return Jet(value)
-    return Jet(np.int64(_residue(value)))
+        return DualNumber(value)
+    return DualNumber(np.int64(_residue(value)))
 
 
-def _pair(x: Any, y: Any) -> tuple[Jet, Jet]:
-    """Both as jets of as many axes."""
-    x, y = _jet(x), _jet(y)
+def _pair(x: Any, y: Any) -> tuple[DualNumber, DualNumber]:
+    """Both as dual numbers of as many axes."""
+    x, y = _dual_number(x), _dual_number(y)
     ndim = max(x.ndim, y.ndim)
     return x.widened(ndim), y.widened(ndim)
 
 
 class _Where:
-    """A condition on jets: booleans (...)."""
+    """A condition on dual numbers: booleans (...)."""
 
     def __init__(self, holds: NDArray[np.bool_]) -> None:
         self.holds = holds
 
 
 @algebra.inner.register
-def _(x: Jet, y: Any) -> Jet:
+def _(x: DualNumber, y: Any) -> DualNumber:
     return (x * y).sum_last()
 
 
 @algebra.norm.register
-def _(x: Jet) -> Jet:
+def _(x: DualNumber) -> DualNumber:
     return (x * x).sum_last().sqrt()
 
 
 @algebra.scale.register
-def _(x: Jet, c: Any) -> Jet:
-    return x * (c[..., None] if isinstance(c, Jet) else c)
+def _(x: DualNumber, c: Any) -> DualNumber:
+    return x * (c[..., None] if isinstance(c, DualNumber) else c)
 
 
 @algebra.apply.register
-def _(U: Jet, x: Jet) -> Jet:
+def _(U: DualNumber, x: DualNumber) -> DualNumber:
     return (U * x[..., None, :]).sum_last()
 
 
 @algebra.apply_transpose.register
-def _(U: Jet, x: Jet) -> Jet:
+def _(U: DualNumber, x: DualNumber) -> DualNumber:
     transposed = U._map(lambda part, axes: np.swapaxes(part, -1 - axes, -2 - axes))
     return (transposed * x[..., None, :]).sum_last()
 
 
 @algebra.hadamard.register
-def _(x: Jet, y: Any) -> Jet:
+def _(x: DualNumber, y: Any) -> DualNumber:
     return x * y
 
 
 @algebra.centred.register
-def _(x: Jet) -> tuple[Jet, Jet]:
+def _(x: DualNumber) -> tuple[DualNumber, DualNumber]:
     return x, x[..., 0] * 0
 
 
 @algebra.split.register
-def _(x: Jet) -> tuple[Jet, Jet]:
+def _(x: DualNumber) -> tuple[DualNumber, DualNumber]:
     half = x.shape[-1] // 2
     return x[..., :half], x[..., half:]
 
 
 @algebra.join.register
-def _(x: Jet, y: Jet) -> Jet:
+def _(x: DualNumber, y: DualNumber) -> DualNumber:
     sizes = x.shape[-1], y.shape[-1]
     return algebra.embed(x, sum(sizes)) + _shifted(y, sizes[0])
 
 
-def _shifted(x: Jet, by: int) -> Jet:
+def _shifted(x: DualNumber, by: int) -> DualNumber:
     return x._map(lambda part, axes: np.pad(part, [(0, 0)] * (part.ndim - 1 - axes) + [(by, 0)] + [(0, 0)] * axes))
 
 
 @algebra.project.register
-def _(x: Jet, k: int) -> Jet:
+def _(x: DualNumber, k: int) -> DualNumber:
     return x[..., :k]
 
 
 @algebra.embed.register
-def _(x: Jet, d: int) -> Jet:
+def _(x: DualNumber, d: int) -> DualNumber:
     missing = d - x.shape[-1]
     return x._map(lambda part, axes: np.pad(part, [(0, 0)] * (part.ndim - 1 - axes) + [(0, missing)] + [(0, 0)] * axes))
 
 
 @algebra.ones.register
-def _(x: Jet) -> Jet:
-    return Jet(np.ones_like(x.value))
+def _(x: DualNumber) -> DualNumber:
+    return DualNumber(np.ones_like(x.value))
 
 
 @algebra.is_zero.register
-def _(x: Jet) -> _Where:
+def _(x: DualNumber) -> _Where:
     return _Where(np.asarray(np.all(x.value == 0, axis=-1)))
 
 
 @algebra._select.register
-def _(condition: _Where, x: Any, y: Any) -> Jet:
+def _(condition: _Where, x: Any, y: Any) -> DualNumber:
     x, y = _pair(x, y)
     # 0 and 1 are enough to choose with, derivatives and all.
-    chosen = Jet(condition.holds.astype(np.int64))
+    chosen = DualNumber(condition.holds.astype(np.int64))
     if x.ndim > chosen.ndim:
         chosen = chosen[..., None]
     return x * chosen + y * (1 - chosen)

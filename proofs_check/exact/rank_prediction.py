@@ -4,7 +4,7 @@ At a random member U of the class, states, actions and goals, all modulo a prime
 transition is differentiated along the class's tangent space, with the online and the target parameter moving together:
 what vanishes to first order in every transition cannot be told from U even by a learner that bootstraps to the end.
 DDPG hears one such equation a transition, ReenGAGE also the derivatives of the error by the goal's coordinates. Both
-come from the four formulas, run on :class:`proofs_check.exact.dual_numbers.Jet`.
+come from the four formulas, run on :class:`proofs_check.exact.dual_numbers.DualNumber`.
 
 The count is the smallest N at which the rank of the equations is the dimension M of the class. Where they are exactly
 M and not affine in U, one more informative transition is counted: M polynomial equations in as many unknowns have other
@@ -31,7 +31,7 @@ import numpy as np
 import sympy
 
 from proofs_check.exact.class_tangents import class_point
-from proofs_check.exact.dual_numbers import PRIME, Jet, failures
+from proofs_check.exact.dual_numbers import PRIME, DualNumber, failures
 from proofs_check.exact.rank import rank
 from toyenvs.constructions.base import Construction
 from toyenvs.hypothesis_classes import HypothesisClass
@@ -49,7 +49,7 @@ _DISCOUNT = sympy.Rational(7, 10)
 """γ where it is not 0; like every number at a generic point it could be another one."""
 
 
-_ZERO = Jet(np.int64(0))
+_ZERO = DualNumber(np.int64(0))
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ class _Process:
         member, tangents = class_point(group.name, construction.dim, self._rng, PRIME)
         self.dimension = rank(tangents.reshape(len(tangents), -1), PRIME)
         self.tangents = tangents
-        self.true_param = Jet(member)
-        self.param = Jet(member, np.moveaxis(tangents, 0, -1))
+        self.true_param = DualNumber(member)
+        self.param = DualNumber(member, np.moveaxis(tangents, 0, -1))
         self._group, self._members = group, np.random.default_rng((construction.dim, seed, 1))
         self._state: Any = self._start()
 
-    def _draw(self, count: int, length: int) -> Jet:
-        return Jet(self._rng.integers(1, PRIME, (count, length)))
+    def _draw(self, count: int, length: int) -> DualNumber:
+        return DualNumber(self._rng.integers(1, PRIME, (count, length)))
 
     def _start(self) -> Any:
         """A first state at which the formula's roots exist."""
@@ -93,11 +93,13 @@ class _Process:
                 return state
         raise ArithmeticError(f"{self.construction.name}: its first state has no square roots modulo {PRIME}")
 
-    def error(self, param: Jet, state: Jet, action: Jet, following: Jet, goal: Jet) -> Jet:
+    def error(
+        self, param: DualNumber, state: DualNumber, action: DualNumber, following: DualNumber, goal: DualNumber
+    ) -> DualNumber:
         """With the same parameter in value and target."""
         return _ZERO + temporal_difference_error(self.construction, param, param, state, action, following, goal)
 
-    def next_transition(self) -> tuple[Jet, Jet, Jet, Jet]:
+    def next_transition(self) -> tuple[DualNumber, DualNumber, DualNumber, DualNumber]:
         """State, action, next state and goal; at these every formula has its roots.
 
         Raises:
@@ -118,7 +120,7 @@ class _Process:
         state, self._state = self._state, construction.dynamics(self.true_param, self._state, action)
         return state, action, self._state, goal
 
-    def num_equations(self, transition: tuple[Jet, Jet, Jet, Jet]) -> int:
+    def num_equations(self, transition: tuple[DualNumber, DualNumber, DualNumber, DualNumber]) -> int:
         """How many of a transition's equations, its error and the goal gradient, are independent functions of U.
 
         Dependent ones are one equation written several times, whatever their number of rows. Independent functions may
@@ -126,11 +128,11 @@ class _Process:
         """
         state, action, following, goal = transition
         size = self.construction.goal_dim
-        varied = Jet(goal.value, by_goal=np.eye(size, dtype=np.int64))
+        varied = DualNumber(goal.value, by_goal=np.eye(size, dtype=np.int64))
         values: list[np.ndarray] = []
         for _ in range(_ATTEMPTS):
             for _ in range(_CANDIDATES):
-                member = Jet(class_point(self._group.name, self.construction.dim, self._members, PRIME)[0])
+                member = DualNumber(class_point(self._group.name, self.construction.dim, self._members, PRIME)[0])
                 with failures() as failed:
                     found = self.error(member, state, action, following, varied)
                 if any(where.any() for where in failed):
@@ -141,11 +143,13 @@ class _Process:
                     return rank(np.stack(values), PRIME)
         raise ArithmeticError(f"{self.construction.name}: no members at which its square roots exist modulo {PRIME}")
 
-    def equations(self, transition: tuple[Jet, Jet, Jet, Jet]) -> tuple[np.ndarray, np.ndarray]:
+    def equations(
+        self, transition: tuple[DualNumber, DualNumber, DualNumber, DualNumber]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Of a transition: the error's derivatives (1, b), and those of its goal gradient (k, b)."""
         state, action, following, goal = transition
         size = self.construction.goal_dim
-        varied = Jet(goal.value, by_goal=np.eye(size, dtype=np.int64))
+        varied = DualNumber(goal.value, by_goal=np.eye(size, dtype=np.int64))
         found = self.error(self.param, state, action, following, varied)
         width = len(self.tangents)
         value = np.zeros(width, dtype=np.int64) if found.along is None else found.along.reshape(width)
@@ -162,7 +166,7 @@ class _Process:
             second = _ZERO
             with failures() as failed:
                 for place, weight in ((1, 1), (0, -2), (-1, 1)):
-                    param = Jet(self.true_param.value + place * step)
+                    param = DualNumber(self.true_param.value + place * step)
                     second = second + weight * self.error(param, state, action, following, goals)
             judged = ~_any(failed)
             if judged.any():
@@ -203,7 +207,7 @@ def count_by_rank(
     most = 4 * size + 8
     rows: dict[str, list[np.ndarray]] = {"ddpg": [], "reengage": []}
     found: dict[str, int | None] = {}
-    transitions, heard = [], 0
+    transitions, gathered = [], 0
     for n in range(1, most + 1):
         transitions.append(process.next_transition())
         value, gradient = process.equations(transitions[-1])
@@ -218,9 +222,9 @@ def count_by_rank(
             if learner == "ddpg":
                 equations = int(together.any(axis=1).sum())
             else:
-                heard += sum(process.num_equations(transition) for transition in transitions)
+                gathered += sum(process.num_equations(transition) for transition in transitions)
                 transitions.clear()  # counted
-                equations = heard
+                equations = gathered
             if equations >= size + (not affine):
                 found[learner] = n
         if len(found) == len(rows):

@@ -407,8 +407,8 @@ def prove(proof: Proof, *, dims: Sequence[int] = (2, 3), reflections: bool = Tru
 
     Args:
         proof: states equalities; run once in each space.
-        dims: dimensions of the second opinion.
-        reflections: whether the second opinion takes in both components of O(d).
+        dims: dimensions of the independent check.
+        reflections: whether the independent check takes in both components of O(d).
     """
     spaces = [ComponentSpace(dim, reflected=r) for dim in dims for r in ([False, True] if reflections else [False])]
     return (

@@ -313,7 +313,7 @@ def proof_for_each_number(
         latex: of the claim.
         source: of the claim.
         assumptions: of the claim.
-        spaces: of the second opinion; by default 2, 3 and 4 coordinates.
+        spaces: of the independent check; by default 2, 3 and 4 coordinates.
         written_out: their range in words.
         also: further evidence.
         note: to the claim.

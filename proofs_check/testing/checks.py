@@ -100,7 +100,7 @@ def check_reduction(problem: Problem, alphas: Sequence[float], rtol: float) -> N
         rtol * transitions.num_transitions * value_scale**2,
     )
     for alpha in alphas:
-        # As learners build them: with the silent transitions left out of the reduced one.
+        # As learners build them: with the uninformative transitions left out of the reduced one.
         fast = make_objective(construction, transitions, alpha, minibatch=False)
         if not isinstance(fast, ReducedObjective):
             raise AssertionError(f"learners of {describe(construction)} do not use its reduction")

@@ -30,7 +30,7 @@ class Outcome:
 
     Attributes:
         caught_by: id of the first claim that was not as expected, or "import"; None for a survivor.
-        how: "refuted", "undecided", "crashed", "believed" (a printed slip came out true) or "does not end".
+        how: "refuted", "undecided", "crashed", "believed" (a printed erratum came out true) or "does not end".
         seconds: until then.
     """
 

@@ -108,17 +108,21 @@ def another_solution(U: er.Integers, goals: er.Integers, actions: er.Integers, g
     return other
 
 
-def assert_predicted(learner: str, group: str, dim: int, useful: int) -> None:
-    """All that is predicted of a learner follows from the smallest number of useful transitions, as computed.
+def assert_predicted(learner: str, group: str, dim: int, informative: int) -> None:
+    """All that is predicted of a learner follows from the smallest number of informative transitions, as computed.
 
-    In Proposition 1 every transition is useful, in Proposition 2 the first, the third and so on, C.22.
+    In Proposition 1 every transition is informative, in Proposition 2 the first, the third and so on, C.22.
     """
     where = f"{learner} on {group.upper()}(d), d = {dim}"
-    assert_same(useful, counts.useful_transitions_needed(learner, group, dim), f"{where}: useful transitions")
-    alternating = next(num for num in range(2 * useful + 1) if len(range(0, num, 2)) == useful)
+    assert_same(
+        informative, counts.informative_transitions_needed(learner, group, dim), f"{where}: informative transitions"
+    )
+    alternating = next(num for num in range(2 * informative + 1) if len(range(0, num, 2)) == informative)
     values = {"d": sympy.Integer(dim), "D": sympy.Integer(len(np.triu_indices(dim, 1)[0]))}
-    for construction, length in (("gradient-feedback", useful), ("no-reward-gradient", alternating)):
-        assert_same(length, counts.transitions_for_useful(construction, useful), f"{where}, {construction}: length")
+    for construction, length in (("gradient-feedback", informative), ("no-reward-gradient", alternating)):
+        assert_same(
+            length, counts.transitions_for_informative(construction, informative), f"{where}, {construction}: length"
+        )
         assert_same(
             length, counts.predicted_threshold(construction, group, learner, dim), f"{where}, {construction}: threshold"
         )

@@ -103,17 +103,17 @@ def _low_rank_twin(settings: CheckSettings, rank: int, dim: int) -> None:
 
 @SECTION.check(
     "18",
-    "Images Ua that determine U: d (all, symmetric, rank p), b − 1 (blocks SO(b)), d/2 (unitary), 1 (reflections, "
-    "diagonal, circulant, translation, permutations).",
+    "Images Ua that determine U: d (all, symmetric, rank p), b − 1 (block-diagonal rotations, SO(b)), d/2 (unitary), "
+    "1 (reflections, diagonal, circulant, translation, permutations).",
     kind=CERTIFICATE,
     method="first N with rank M modulo 2^61 − 1; explicit other solutions where ranks do not decide; brute force",
     latex=r"\{V:Va_i=Ua_i,\ i\le N\}=\{U\}",
     source=SHARPER,
     assumptions=GENERIC[1:],
     note="What is certified is local, the rank. By hand that local is global here: affine classes have linear "
-    "equations; for blocks and U(d/2) the fibre is U times the connected group SO(b − N)^{d/b} or U(d/2 − N), trivial "
-    "when its dimension is 0; for reflections a − Ua is a multiple of v; rank p: d images fix any matrix. On O(d) rank "
-    "M is reached at d − 1, where a reflection is another solution, C.8.",
+    "equations; for block-diagonal rotations and U(d/2) the fibre is U times the connected group SO(b − N)^{d/b} or "
+    "U(d/2 − N), trivial when its dimension is 0; for reflections a − Ua is a multiple of v; rank p: d images fix any "
+    "matrix. On O(d) rank M is reached at d − 1, where a reflection is another solution, C.8.",
 )
 def _class_gradients(settings: CheckSettings) -> Finding:
     steps, visited = [], []
@@ -221,7 +221,8 @@ _COUNTED: list[tuple[str, int, Callable[[np.random.Generator, int], Equations]]]
 
 @SECTION.check(
     "20",
-    "Reflections, blocks and permutations: at N = M another real solution, an even number in all, and none at M + 1.",
+    "Reflections, block-diagonal rotations and permutations: at N = M another real solution, an even number in all, "
+    "and none at M + 1.",
     kind=CERTIFICATE,
     method="all complex and real solutions counted with Gröbner bases; permutations by brute force",
     latex=r"\#\{V:g_i^\top Va_i=g_i^\top Ua_i,\ i\le M\}\ \text{even},\qquad=1\ \text{at}\ N=M+1",

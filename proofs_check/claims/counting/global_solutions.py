@@ -182,8 +182,8 @@ def _assert_searched(group: str, num: int, goals_each: int, determined: bool) ->
     where = f"d = 4, {goals_each} goals each: whether {num} transitions determine U"
     assert_same(determined, num >= predicted, where)
     if goals_each == 1:
-        useful = counts.useful_transitions_needed("ddpg", group, 4)
-        assert_same(determined, useful is not None and num >= useful, where)
+        informative = counts.informative_transitions_needed("ddpg", group, 4)
+        assert_same(determined, informative is not None and num >= informative, where)
 
 
 def _searched(visited: list[tuple[int, int, int]]) -> str:
@@ -257,7 +257,7 @@ def _others_at_dimension(settings: CheckSettings) -> Finding:
         assert_same((rotations.real % 2, reflections.real % 2), (0, 0), f"d = {dim}, N = D: parity on both components")
         tally[dim].append(rotations.real)
         for group in ("so", "o"):
-            more = counts.useful_transitions_needed("ddpg", group, dim)
+            more = counts.informative_transitions_needed("ddpg", group, dim)
             where = f"d = {dim}, {group}: whether D transitions determine U"
             assert_same(False, more is not None and counts.rotation_dimension(dim) >= more, where)
     steps = tuple(f"d = {dim}: numbers of real rotations {numbers}" for dim, numbers in tally.items())

@@ -146,7 +146,7 @@ def _identities(settings: CheckSettings) -> Finding:
             d * r - r * (r + 1) / 2,
         ),
         ("D/(d − 1) = d/2, so K > d/2 relabels need d − 1 transitions only", rotations / (d - 1), d / 2),
-        ("SO(b) blocks: (d/b)·b(b−1)/2 = d(b−1)/2", (d / b) * b * (b - 1) / 2, d * (b - 1) / 2),
+        ("block-diagonal rotations, SO(b): (d/b)·b(b−1)/2 = d(b−1)/2", (d / b) * b * (b - 1) / 2, d * (b - 1) / 2),
         ("rank p: d² − (d − p)² = p(2d − p)", d**2 - (d - p) ** 2, p * (2 * d - p)),
         ("U(d/2): skew and symmetric halves add up to d²/4", *_unitary_dimension(d)),
     ]
@@ -289,8 +289,8 @@ def _code_jacobian(settings: CheckSettings) -> Finding:
     latex=r"\operatorname{rank}=\min\bigl(\lceil N/2\rceil,D\bigr),\qquad N^*=2k-1\ \text{where Proposition 1 has }k",
     source=SHARPER,
     assumptions=GENERIC,
-    note="Ranks are certified. By hand: by C.2 the useful rows are those of Proposition 1 up to a factor other than "
-    "0, so what k transitions determine there globally, k useful ones determine here.",
+    note="Ranks are certified. By hand: by C.2 the informative rows are those of Proposition 1 up to a factor other "
+    "than 0, so what k transitions determine there globally, k informative ones determine here.",
 )
 def _doubling(settings: CheckSettings) -> Finding:
     steps, visited = [], []
@@ -307,27 +307,29 @@ def _doubling(settings: CheckSettings) -> Finding:
             for action in actions[:-1]:
                 states.append(construction.dynamics(U, states[-1], action))
             scalars, vectors = er.learner_rows(construction, U, np.array(states), actions, goals)
-            useful = [bool((row != 0).any()) for row in scalars]
-            assert_same(useful, [place % 2 == late for place in range(num)], f"d = {dim}: useful transitions")
+            informative = [bool((row != 0).any()) for row in scalars]
+            assert_same(informative, [place % 2 == late for place in range(num)], f"d = {dim}: informative transitions")
             assert_same(
-                [bool((row != 0).any()) for row in vectors], useful, f"d = {dim}: useful transitions of ReenGAGE"
+                [bool((row != 0).any()) for row in vectors],
+                informative,
+                f"d = {dim}: informative transitions of ReenGAGE",
             )
             found = er.leading_ranks(er.reduced(scalars))
             predicted = [counts.ddpg_local_rank(dim, (n + 1 - late) // 2) for n in range(num + 1)]
             assert_same(found, predicted, f"d = {dim}, s¹ {'=' if late else '≠'} 0 first: ranks of DDPG")
             if not late:
-                first_beyond = next(n for n in range(num + 1) if sum(useful[:n]) == size + 1)
+                first_beyond = next(n for n in range(num + 1) if sum(informative[:n]) == size + 1)
                 for group in ("so", "o"):
                     threshold = counts.predicted_threshold("no-reward-gradient", group, "ddpg", dim)
-                    assert_same(first_beyond, threshold, f"d = {dim}, {group}: N with D + 1 useful transitions")
-                    assert_predicted("ddpg", group, dim, sum(useful[:first_beyond]))
+                    assert_same(first_beyond, threshold, f"d = {dim}, {group}: N with D + 1 informative transitions")
+                    assert_predicted("ddpg", group, dim, sum(informative[:first_beyond]))
             found = er.leading_ranks(er.reduced(vectors).reshape(-1, size))[::dim]
             predicted = [counts.reengage_local_rank(dim, (n + 1 - late) // 2) for n in range(num + 1)]
             assert_same(found, predicted, f"d = {dim}, s¹ {'=' if late else '≠'} 0 first: ranks of ReenGAGE")
             if not late:
                 threshold = counts.predicted_threshold("no-reward-gradient", "so", "reengage", dim)
                 assert_same(found.index(size), threshold, f"d = {dim}: N with full rank of ReenGAGE")
-                assert_predicted("reengage", "so", dim, sum(useful[: found.index(size)]))
+                assert_predicted("reengage", "so", dim, sum(informative[: found.index(size)]))
             visited.append((dim, late))
         steps.append(f"d = {dim}: {num} transitions from s¹ ≠ 0 and as many from s¹ = 0: ranks and thresholds")
     scope = covered(visited, [(dim, late) for dim in _DOUBLING_DIMS for late in (0, 1)])

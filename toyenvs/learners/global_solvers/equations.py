@@ -88,8 +88,8 @@ class Equations:
         outputs = algebra.scale(reduced.outputs, reduced.weight)
         goals = transitions.desired_goal
         # Transitions of weight 0 would be rows of zeros.
-        heard = ((inputs != 0).any(-1) | (outputs != 0).any(-1)).any(0)
-        inputs, outputs, goals = inputs[:, heard], outputs[:, heard], goals[:, heard]
+        informative = ((inputs != 0).any(-1) | (outputs != 0).any(-1)).any(0)
+        inputs, outputs, goals = inputs[:, informative], outputs[:, informative], goals[:, informative]
         goal_dim, dim = outputs.shape[-1], inputs.shape[-1]
 
         parts: list[tuple[Tensor, Tensor]] = []

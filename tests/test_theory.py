@@ -7,10 +7,10 @@ import pytest
 
 from proofs_check.theory import (
     convex_relaxation,
+    informative_transitions_needed,
     predicted_threshold,
     prediction_label,
-    transitions_for_useful,
-    useful_transitions_needed,
+    transitions_for_informative,
 )
 from toyenvs.constructions import NoRewardGradient
 from toyenvs.hypothesis_classes import SpecialOrthogonal
@@ -34,11 +34,11 @@ def local_rank(dim: int, num_transitions: int, vector: bool) -> int:
 def test_no_prediction_is_below_local_identifiability(dim: int) -> None:
     """The threshold is never below the N at which the equations reach full rank D, and ReenGAGE's on SO(d) is it."""
     degrees_of_freedom = dim * (dim - 1) // 2
-    scalar = useful_transitions_needed("ddpg", "so", dim)
+    scalar = informative_transitions_needed("ddpg", "so", dim)
     assert scalar is not None
     assert local_rank(dim, scalar - 2, vector=False) < degrees_of_freedom
     assert local_rank(dim, scalar - 1, vector=False) == degrees_of_freedom  # N = D: rank, but a second solution
-    gradient = useful_transitions_needed("reengage", "so", dim)
+    gradient = informative_transitions_needed("reengage", "so", dim)
     assert gradient is not None
     assert local_rank(dim, gradient, vector=True) == degrees_of_freedom
     assert local_rank(dim, gradient - 1, vector=True) < degrees_of_freedom
@@ -62,7 +62,7 @@ def test_in_two_dimensions_one_scalar_leaves_two_rotations() -> None:
         assert len(crossings) == 2
         other = max(crossings, key=lambda k: abs(np.angle(np.exp(1j * (angles[k] - true_angle)))))
         assert abs(misses[1][other]) > 1e-4  # the second equation rules it out
-    assert useful_transitions_needed("ddpg", "so", 2) == 2
+    assert informative_transitions_needed("ddpg", "so", 2) == 2
 
 
 @pytest.mark.parametrize("dim", [3, 5])
@@ -75,23 +75,23 @@ def test_a_reflection_explains_d_minus_1_transitions_too(dim: int) -> None:
     reflected = U @ (np.eye(dim) - 2 * np.outer(normal, normal))
     np.testing.assert_allclose(actions @ reflected.T, actions @ U.T, atol=1e-12)
     assert np.linalg.det(reflected) == pytest.approx(-1)
-    assert useful_transitions_needed("reengage", "o", dim) == dim
-    assert useful_transitions_needed("reengage", "so", dim) == dim - 1
+    assert informative_transitions_needed("reengage", "o", dim) == dim
+    assert informative_transitions_needed("reengage", "so", dim) == dim - 1
 
 
-@pytest.mark.parametrize("useful", [1, 2, 7])
-def test_buffers_of_proposition_2_alternate(useful: int) -> None:
+@pytest.mark.parametrize("informative", [1, 2, 7])
+def test_buffers_of_proposition_2_alternate(informative: int) -> None:
     """Counted on the environment: the shortest buffer that holds so many transitions with s¹ ≠ 0."""
     construction = NoRewardGradient(3, 0.9)
     rng = np.random.default_rng(1)
     U = SpecialOrthogonal().sample(3, rng)
     state = construction.initial_observation(np.array([1.0, 0.0, 0.0]))
     seen = steps = 0
-    while seen < useful:
+    while seen < informative:
         seen += bool((state[:3] != 0).any())
         state = construction.dynamics(U, state, rng.standard_normal(3))
         steps += 1
-    assert transitions_for_useful("no-reward-gradient", useful) == steps
+    assert transitions_for_informative("no-reward-gradient", informative) == steps
 
 
 def test_the_predictions_of_the_theory_page() -> None:

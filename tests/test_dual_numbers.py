@@ -1,4 +1,4 @@
-"""Jets modulo a prime against sympy's derivatives over Q and automatic differentiation in float64."""
+"""Dual numbers modulo a prime against sympy's derivatives over Q and automatic differentiation in float64."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofs_check.exact.dual_numbers import PRIME, Jet, failures
+from proofs_check.exact.dual_numbers import PRIME, DualNumber, failures
 from toyenvs import algebra
 from toyenvs.constructions import NoRewardGradient, ProjectedGoal
 from toyenvs.learners.losses import temporal_difference_error
@@ -27,66 +27,66 @@ integers = st.integers(-30, 30)
 polynomials = st.tuples(integers, integers, integers, integers).map(lambda c: c[0] + c[1] * t + c[2] * u + c[3] * t * u)
 
 
-def as_jet(expression: Any) -> Jet:
+def as_dual_number(expression: Any) -> DualNumber:
     at = {t: 0, u: 0}
     parts = [expression, sympy.diff(expression, t), sympy.diff(expression, u), sympy.diff(expression, t, u)]
     value, along, by_goal, mixed = (residue(sympy.Rational(sympy.sympify(part).subs(at))) for part in parts)
-    return Jet(value, np.array([along]), np.array([by_goal]), np.array([[mixed]]))
+    return DualNumber(value, np.array([along]), np.array([by_goal]), np.array([[mixed]]))
 
 
-def parts(jet: Jet) -> list[int]:
-    arrays = (jet.value, jet.along, jet.by_goal, jet.mixed)
+def parts(number: DualNumber) -> list[int]:
+    arrays = (number.value, number.along, number.by_goal, number.mixed)
     return [0 if array is None else int(np.ravel(array)[0]) % PRIME for array in arrays]
 
 
 @given(polynomials, polynomials)
 def test_arithmetic_is_that_of_truncated_polynomials(x: Any, y: Any) -> None:
     for found, expected in (
-        (as_jet(x) + as_jet(y), x + y),
-        (as_jet(x) - as_jet(y), x - y),
-        (as_jet(x) * as_jet(y), x * y),
-        (3 - as_jet(x) * Fraction(2, 7), 3 - x * sympy.Rational(2, 7)),
-        (as_jet(x) ** 3, x**3),
+        (as_dual_number(x) + as_dual_number(y), x + y),
+        (as_dual_number(x) - as_dual_number(y), x - y),
+        (as_dual_number(x) * as_dual_number(y), x * y),
+        (3 - as_dual_number(x) * Fraction(2, 7), 3 - x * sympy.Rational(2, 7)),
+        (as_dual_number(x) ** 3, x**3),
     ):
-        assert parts(found) == parts(as_jet(sympy.expand(expected)))
+        assert parts(found) == parts(as_dual_number(sympy.expand(expected)))
     if y.subs({t: 0, u: 0}) != 0:
-        assert parts(as_jet(x) / as_jet(y)) == parts(as_jet(x / y))
-        assert parts(as_jet(y) ** -2) == parts(as_jet(y**-2))
-        assert parts(sympy.Rational(1, 3) / as_jet(y)) == parts(as_jet(1 / (3 * y)))
+        assert parts(as_dual_number(x) / as_dual_number(y)) == parts(as_dual_number(x / y))
+        assert parts(as_dual_number(y) ** -2) == parts(as_dual_number(y**-2))
+        assert parts(sympy.Rational(1, 3) / as_dual_number(y)) == parts(as_dual_number(1 / (3 * y)))
 
 
 @given(polynomials)
 def test_a_square_root_has_the_derivatives_of_one(x: Any) -> None:
     if x.subs({t: 0, u: 0}) == 0:
         return
-    root = as_jet(sympy.expand(x**2)).sqrt()  # ±x, whichever is a quadratic residue
-    assert parts(root) in (parts(as_jet(x)), parts(as_jet(-x)))
-    assert parts(root * root) == parts(as_jet(sympy.expand(x**2)))
+    root = as_dual_number(sympy.expand(x**2)).sqrt()  # ±x, whichever is a quadratic residue
+    assert parts(root) in (parts(as_dual_number(x)), parts(as_dual_number(-x)))
+    assert parts(root * root) == parts(as_dual_number(sympy.expand(x**2)))
 
 
 def test_what_does_not_exist_is_reported() -> None:
     numbers = np.arange(1, 200)
     squares = {pow(n, 2, PRIME) for n in range(1, 200)}
     with failures() as found:
-        roots = Jet(numbers).sqrt()
+        roots = DualNumber(numbers).sqrt()
     (missing,) = found
     assert all(bool(missing[n - 1]) != (roots.value[n - 1] ** 2 % PRIME == n) for n in numbers)
     assert not any(missing[n - 1] for n in numbers if n in squares)
     assert 60 < missing.sum() < 140  # half of all residues: binomial(199, 1/2) leaves this range once in 10⁸
     with failures() as found:
-        Jet(np.array([0, 5])).inverse()
+        DualNumber(np.array([0, 5])).inverse()
     assert [list(where) for where in found] == [[True, False]]
     with pytest.raises(ZeroDivisionError):
-        1 / Jet(np.array([0, 5]))
+        1 / DualNumber(np.array([0, 5]))
 
 
 def test_numbers_without_an_exact_value_are_refused() -> None:
     with pytest.raises(TypeError, match="no exact value"):
-        Jet(np.int64(3)) * "2"
+        DualNumber(np.int64(3)) * "2"
     with pytest.raises(TypeError, match="whole powers"):
-        Jet(np.int64(3)) ** 0.5
+        DualNumber(np.int64(3)) ** 0.5
     with pytest.raises(TypeError, match=r"algebra\.softmax\.register"):
-        algebra.softmax(Jet(np.array([1, 2])), 1.0)
+        algebra.softmax(DualNumber(np.array([1, 2])), 1.0)
 
 
 @pytest.mark.parametrize("make", [lambda: NoRewardGradient(3, 0.5), lambda: ProjectedGoal(3, 0.5, 2)])
@@ -107,7 +107,9 @@ def test_a_constructions_error_has_the_derivatives_of_automatic_differentiation(
 
     exact_discount = sympy.Rational(1, 2)
     construction.discount = exact_discount
-    found = error(Jet(param, omega[..., None]), Jet(goal, by_goal=np.eye(size, dtype=np.int64)), Jet)
+    found = error(
+        DualNumber(param, omega[..., None]), DualNumber(goal, by_goal=np.eye(size, dtype=np.int64)), DualNumber
+    )
     construction.discount = 0.5
 
     def tensor(x: Any) -> torch.Tensor:

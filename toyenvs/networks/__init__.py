@@ -1,0 +1,1 @@
+"""Critics and actors as neural networks, and the losses of equations (8) and (15) on them."""
