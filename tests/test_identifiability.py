@@ -9,7 +9,6 @@ from proofs_check.theory import (
     convex_relaxation,
     predicted_threshold,
     prediction_label,
-    transitions_for_useful,
     useful_transitions_needed,
 )
 from toyenvs.constructions import NoRewardGradient
@@ -79,19 +78,19 @@ def test_a_reflection_explains_d_minus_1_transitions_too(dim: int) -> None:
     assert useful_transitions_needed("reengage", "so", dim) == dim - 1
 
 
-@pytest.mark.parametrize("useful", [1, 2, 7])
-def test_buffers_of_proposition_2_alternate(useful: int) -> None:
+@pytest.mark.parametrize("informative", [1, 2, 7])
+def test_buffers_of_proposition_2_alternate(informative: int) -> None:
     """Counted on the environment: the shortest buffer that holds so many transitions with s¹ ≠ 0."""
     construction = NoRewardGradient(3, 0.9)
     rng = np.random.default_rng(1)
     U = SpecialOrthogonal().sample(3, rng)
     state = construction.initial_observation(np.array([1.0, 0.0, 0.0]))
     seen = steps = 0
-    while seen < useful:
+    while seen < informative:
         seen += bool((state[:3] != 0).any())
         state = construction.dynamics(U, state, rng.standard_normal(3))
         steps += 1
-    assert transitions_for_useful("no-reward-gradient", useful) == steps
+    assert construction.transitions_for_informative(informative) == steps
 
 
 def test_the_predictions_of_the_theory_page() -> None:

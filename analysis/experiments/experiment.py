@@ -16,11 +16,11 @@ from analysis.experiments.formula import Formula, Theory, order_of_growth
 from analysis.experiments.user_construction import check_own, name_own, predict_own
 from analysis.tasks.setting import ENGINE, ConfigError, Setting, content_hash
 from proofs_check.theory import prediction_label
-from toyenvs.constructions.user_defined import OwnConstruction
+from toyenvs.constructions.user_defined import UserConstruction
+from toyenvs.learners import LEARNERS
 
 __all__ = [
     "EXPECTATIONS",
-    "LABELS",
     "MEASURES",
     "Curve",
     "Expectation",
@@ -35,9 +35,6 @@ MEASURES = {
     "threshold": "the number of transitions at which half of the trials succeed",
     "error": "the mean squared error at given numbers of transitions",
 }
-
-LABELS = {"ddpg": "DDPG", "reengage": "ReenGAGE", "gradient-only": "gradient matching"}
-"""How the learners' names are written."""
 
 EXPECTATIONS = {
     "equal": "the smallest N with success ≥ 1/2 is the predicted integer at every point, settled by exact tests",
@@ -115,7 +112,7 @@ class Curve:
     def learner_name(self) -> str:
         """The learner as it is written; "" where it varies along the axis."""
         found = {point.setting.learner for point in self.points}
-        return LABELS.get(self.learner, self.learner) if len(found) == 1 else ""
+        return LEARNERS[self.learner].label if len(found) == 1 else ""
 
     @property
     def method(self) -> str:
@@ -355,7 +352,7 @@ def compare_learners(dims: Sequence[int], learners: Sequence[str], **common: Any
         name = prediction_label(first.construction, first.group, learner)
         curves.append(
             Curve(
-                label=LABELS.get(learner, learner),
+                label=LEARNERS[learner].label,
                 points=tuple(sorted(points, key=lambda point: point.setting.dim)),
                 formula=theory if known else None,
                 prediction_label=name if known and plain else None,
@@ -377,7 +374,7 @@ def class_name(group: str) -> str:
     return f"{group.upper()}(d)" if group in ("so", "o") else f"class {group}"
 
 
-def _own_curve(own: OwnConstruction, learner: str, points: Sequence[Point]) -> tuple[Curve, str]:
+def _own_curve(own: UserConstruction, learner: str, points: Sequence[Point]) -> tuple[Curve, str]:
     """The curve of a construction of one's own, and where its prediction comes from; "" where its author states it.
 
     The remark has a place, {}, for the curves that it is about.
@@ -388,7 +385,7 @@ def _own_curve(own: OwnConstruction, learner: str, points: Sequence[Point]) -> t
     # Counts of equations are no lower bounds; what the author states is taken for one.
     order = Expectation("order", not_below_from=None if prediction.counts else _NO_LUCK_FROM)
     curve = Curve(
-        label=LABELS.get(learner, learner),
+        label=LEARNERS[learner].label,
         points=tuple(sorted(placed, key=lambda point: point.setting.dim)),
         formula=prediction.formula,
         prediction_label=prediction.label,

@@ -13,7 +13,8 @@ from analysis.reports.tables import csv_text
 from analysis.results.experiment_results import ExperimentResults
 from analysis.results.verdict import PointResult
 from analysis.statistics.threshold import SETTLE_LEVEL
-from proofs_check.theory import convex_relaxation, transitions_for_useful
+from proofs_check.theory import convex_relaxation
+from toyenvs.constructions import construction_class
 
 __all__ = [
     "axis_label",
@@ -209,18 +210,16 @@ def theory_lines(experiment: Experiment, places: Mapping[Any, float]) -> list[Th
 
 def _weaker_methods(experiment: Experiment) -> list[TheoryLine]:
     """What DDPG's equations would need without UᵀU = I, or with its convex relaxation."""
-    construction = experiment.common("construction")
     if not experiment.weaker_methods:
+        return []
+    create = construction_class(str(experiment.common("construction")))
+    if not create.counted_by_class:
         return []
     dims = range(experiment.dims[0], experiment.dims[-1] + 1)
     lines = []
-    for label, useful in (("d^2", lambda dim: dim**2), (r"\frac{3d^2-d}{4}", convex_relaxation)):
-        lengths = [transitions_for_useful(construction, useful(dim)) for dim in dims]
-        known = [length for length in lengths if length is not None]
-        if len(known) == len(dims):
-            # About twice as many transitions in Proposition 2, where every second one is useful.
-            double = "2\\," if construction == "no-reward-gradient" else ""
-            lines.append(TheoryLine(f"${double}{label}$", dims, known))
+    for label, informative in (("d^2", lambda dim: dim**2), (r"\frac{3d^2-d}{4}", convex_relaxation)):
+        lengths = [create.transitions_for_informative(float(informative(dim))) for dim in dims]
+        lines.append(TheoryLine(f"${create.length_label(label)}$", dims, lengths))
     return lines
 
 

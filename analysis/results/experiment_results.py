@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from analysis.statistics.ratio_limit import Approach, fit_approach
 from analysis.statistics.scaling_law import CANDIDATE_LAWS, Law, Scaling, fit_scaling
 from analysis.statistics.threshold import Threshold, fit_threshold
 from analysis.tasks.setting import Setting
-from toyenvs.constructions import NoRewardGradient
+from toyenvs.constructions import CONSTRUCTIONS, EXTENSIONS, Construction
 
 __all__ = ["CurveResults", "ExperimentResults", "OutcomeCount"]
 
@@ -228,18 +228,22 @@ def _growth(
     return fit_scaling(counts, _laws(curve)), fit_joint_model(counts)
 
 
-_DOUBLED_LAWS = (
-    Law("2D+1", 2, lambda d: d * (d - 1.0) + 1.0),
-    Law("2d-3", 1, lambda d: 2.0 * d - 3.0),
-    Law("2d-1", 1, lambda d: 2.0 * d - 1.0),
-)
-"""What Proposition 2, where every second transition is silent, makes of D + 1, d − 1 and d."""
+def _length_laws(construction: str) -> tuple[Law, ...]:
+    """What a construction whose transitions are not all informative makes of D + 1, d − 1 and d."""
+    create = (CONSTRUCTIONS | EXTENSIONS).get(construction, Construction)
+    counts = [law for law in CANDIDATE_LAWS if law.name in ("D+1", "d-1", "d")]
+    counts.sort(key=lambda law: law.order, reverse=True)  # as tables list them
+
+    def lengths(law: Law) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+        return lambda d: create.transitions_for_informative(law.function(d))
+
+    laws = [Law(create.length_label(law.name), law.order, lengths(law)) for law in counts]
+    return tuple(law for law in laws if law.name not in {known.name for known in CANDIDATE_LAWS})
 
 
 def _laws(curve: Curve) -> tuple[Law, ...]:
     """The standing candidates, and the prediction itself where it is none of them up to a constant."""
-    doubled = curve.points[0].setting.construction == NoRewardGradient.name
-    standing = CANDIDATE_LAWS + (_DOUBLED_LAWS if doubled else ())
+    standing = CANDIDATE_LAWS + _length_laws(curve.points[0].setting.construction)
     dims = [point.setting.dim for point in curve.points]
     predicted = [curve.predict(dim) for dim in dims]
     order = curve.predicted_order

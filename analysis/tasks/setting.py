@@ -18,11 +18,11 @@ from typing import Any
 import torch
 
 from toyenvs.constructions import CONSTRUCTIONS, EXTENSIONS, Construction, ProjectedGoal, Translation, make_construction
-from toyenvs.constructions.user_defined import OwnConstruction, own_construction
+from toyenvs.constructions.user_defined import UserConstruction, user_construction
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES, HypothesisClass
 from toyenvs.hypothesis_classes.permutation import LARGEST_LISTED
 from toyenvs.learners import LEARNERS, DescentSettings, Learner
-from toyenvs.learners.global_solvers import MinimiserSettings
+from toyenvs.learners.global_solvers import GlobalSolverSettings
 from toyenvs.learners.online import OnlineSettings
 from toyenvs.learners.optimizers import OPTIMIZERS
 from toyenvs.replay.protocol import Protocol
@@ -144,7 +144,7 @@ class Setting:
     minibatch: int | None = None
     max_steps: int = 20_000
     arithmetic: str = "auto"
-    restarts: int = MinimiserSettings().restarts
+    restarts: int = GlobalSolverSettings().restarts
     exploration: float = OnlineSettings().exploration
     updates: int = OnlineSettings().updates_per_transition
     batch_size: int = 25
@@ -205,10 +205,10 @@ class Setting:
         _device(self.device)
 
     @property
-    def own(self) -> OwnConstruction | None:
+    def own(self) -> UserConstruction | None:
         """The construction from outside this package, if it is one and has been loaded."""
         source = self.construction_source
-        return None if source is None else own_construction(self.construction, source)
+        return None if source is None else user_construction(self.construction, source)
 
     @property
     def _has_own_group(self) -> bool:

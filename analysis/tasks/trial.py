@@ -18,7 +18,7 @@ from torch import Tensor
 from analysis.tasks.setting import Setting, content_hash
 from toyenvs.constructions.user_defined import load_construction
 from toyenvs.learners import Outcome, TrainingResult
-from toyenvs.learners.global_solvers import MinimiserSettings, minimise
+from toyenvs.learners.global_solvers import GlobalSolverSettings, solve_globally
 from toyenvs.learners.global_solvers.equations import numbers_a_trial
 from toyenvs.learners.online import OnlineSettings, run_online
 from toyenvs.regret import mean_regret
@@ -204,7 +204,7 @@ def _run_offline(trials: _Trials) -> list[TrialRow]:
             minibatch_seed=trials.minibatch_seed(),
         )
     else:
-        result = minimise(
+        result = solve_globally(
             setting.method,
             construction,
             trials.group,
@@ -212,7 +212,7 @@ def _run_offline(trials: _Trials) -> list[TrialRow]:
             trials.starting_points,
             value_weight=learner.value_weight,
             gradient_weight=learner.gradient_weight,
-            settings=MinimiserSettings(restarts=setting.restarts),
+            settings=GlobalSolverSettings(restarts=setting.restarts),
         )
     return _judge(trials, result)
 

@@ -10,7 +10,7 @@ _SHAPE = "only shape and type are read from it, and both parameters have the sam
 
 _PRECISION = "no claim computes in single precision; tests/test_learners.py has the change of precision"
 
-_KEPT = "silent transitions that are not left out add 0 to loss and gradient"
+_KEPT = "uninformative transitions that are not left out add 0 to loss and gradient"
 
 EQUIVALENT: dict[str, str] = {
     "no_reward_gradient:NoRewardGradient.reduced_residuals: inner(action, action) -> _stopped(inner(action, action))": (
@@ -30,16 +30,16 @@ EQUIVALENT: dict[str, str] = {
     "objective:DifferentiatedObjective.loss_and_gradient: target_param -> param": (
         "the target does not depend on its parameter, P1.5 and P2.5, and is held fixed"
     ),
-    "objective:ReducedObjective.without_silent_transitions: "
+    "objective:ReducedObjective.informative_transitions: "
     "(self.inputs != 0).any(-1) | (self.outputs != 0).any(-1) -> (self.inputs != 0).any(-1)": (
         "inputs and outputs carry the same weight, and an action 0 has the displacement 0"
     ),
-    "objective:ReducedObjective.without_silent_transitions: "
+    "objective:ReducedObjective.informative_transitions: "
     "(self.inputs != 0).any(-1) | (self.outputs != 0).any(-1) -> (self.outputs != 0).any(-1)": (
         "inputs and outputs carry the same weight, and only an action 0 has the displacement 0"
     ),
-    "objective:ReducedObjective.without_silent_transitions: 0 -> 1": _KEPT,
-    "objective:ReducedObjective.without_silent_transitions: 0 -> 1 #2": _KEPT,
+    "objective:ReducedObjective.informative_transitions: 0 -> 1": _KEPT,
+    "objective:ReducedObjective.informative_transitions: 0 -> 1 #2": _KEPT,
     **{
         f"objective:ReducedObjective.loss_and_gradient: param -> target_param{number}": _SHAPE
         for number in ("", " #3", " #4", " #5", " #6")

@@ -21,6 +21,8 @@ class GradientOnly(Learner):
     """Goal-gradient loss only: mean over transitions and goal coordinates of (∇Q − ∇(r + γQ'))²."""
 
     name = "gradient-only"
+    label = "gradient matching"
+    equations = "gradient"
 
     @property
     @override

@@ -143,15 +143,15 @@ class ReducedObjective(Objective):
             value_weight,
         )
 
-    def without_silent_transitions(self) -> ReducedObjective:
-        """Leave out the transitions of weight 0 (in every trial); the means still divide by all N."""
-        heard = ((self.inputs != 0).any(-1) | (self.outputs != 0).any(-1)).any(0)
-        if bool(heard.all()):
+    def informative_transitions(self) -> ReducedObjective:
+        """Those of weight other than 0 (in some trial); the means still divide by all N."""
+        informative = ((self.inputs != 0).any(-1) | (self.outputs != 0).any(-1)).any(0)
+        if bool(informative.all()):
             return self
         return ReducedObjective(
-            self.inputs[:, heard],
-            self.outputs[:, heard],
-            self.goals[:, heard],
+            self.inputs[:, informative],
+            self.outputs[:, informative],
+            self.goals[:, informative],
             self.alpha,
             self.num_transitions,
             self.value_weight,
@@ -264,4 +264,4 @@ def make_objective(
     objective = ReducedObjective.from_transitions(construction, transitions, alpha, value_weight) if reduced else None
     if objective is None:
         return DifferentiatedObjective(construction, transitions, alpha, value_weight)
-    return objective if minibatch else objective.without_silent_transitions()
+    return objective if minibatch else objective.informative_transitions()

@@ -18,6 +18,7 @@ from proofs_check.exact.solution_count import (
     orthogonal_equations,
     random_rotation,
 )
+from toyenvs.constructions import CONSTRUCTIONS
 
 __all__ = [
     "another_solution",
@@ -118,7 +119,9 @@ def assert_predicted(learner: str, group: str, dim: int, useful: int) -> None:
     alternating = next(num for num in range(2 * useful + 1) if len(range(0, num, 2)) == useful)
     values = {"d": sympy.Integer(dim), "D": sympy.Integer(len(np.triu_indices(dim, 1)[0]))}
     for construction, length in (("gradient-feedback", useful), ("no-reward-gradient", alternating)):
-        assert_same(length, counts.transitions_for_useful(construction, useful), f"{where}, {construction}: length")
+        assert_same(
+            length, CONSTRUCTIONS[construction].transitions_for_informative(useful), f"{where}, {construction}: length"
+        )
         assert_same(
             length, counts.predicted_threshold(construction, group, learner, dim), f"{where}, {construction}: threshold"
         )

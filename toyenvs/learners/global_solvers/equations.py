@@ -78,18 +78,18 @@ class Equations:
             )
         count = transitions.action.shape[-2]
         if count < 1:
-            raise ValueError("transitions: 0 in a buffer; a minimiser needs at least 1")
+            raise ValueError("transitions: 0 in a buffer; a global solver needs at least 1")
         reduced = construction.reduced_residuals(
             transitions.observation, transitions.action, transitions.next_observation
         )
         if reduced is None:
-            raise ValueError(f"construction: {construction.name!r} has no reduced residuals, which minimisers need")
+            raise ValueError(f"construction: {construction.name!r} has no reduced residuals, which global solvers need")
         inputs = algebra.scale(reduced.inputs, reduced.weight)
         outputs = algebra.scale(reduced.outputs, reduced.weight)
         goals = transitions.desired_goal
         # Transitions of weight 0 would be rows of zeros.
-        heard = ((inputs != 0).any(-1) | (outputs != 0).any(-1)).any(0)
-        inputs, outputs, goals = inputs[:, heard], outputs[:, heard], goals[:, heard]
+        informative = ((inputs != 0).any(-1) | (outputs != 0).any(-1)).any(0)
+        inputs, outputs, goals = inputs[:, informative], outputs[:, informative], goals[:, informative]
         goal_dim, dim = outputs.shape[-1], inputs.shape[-1]
 
         parts: list[tuple[Tensor, Tensor]] = []
