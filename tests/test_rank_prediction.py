@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from typing_extensions import override
 
 from proofs_check.exact.rank_prediction import count_by_rank, polynomial_in_d
 from proofs_check.theory import predicted_threshold
 from toyenvs import algebra
 from toyenvs.constructions import Construction, GradientFeedback, NoRewardGradient, ProjectedGoal
 from toyenvs.constructions.user_defined import load_construction
-from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
+from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES, SpecialOrthogonal
 from toyenvs.learners.losses import temporal_difference_error
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -163,7 +164,19 @@ def test_hidden_rows_are_never_identified() -> None:
     assert (found.ddpg, found.reengage) == (None, None)
 
 
+class TooTall(SpecialOrthogonal):
+    """States one dimension more than it has."""
+
+    name = "too-tall"
+
+    @override
+    def dimension(self, dim: int) -> int:
+        return super().dimension(dim) + 1
+
+
 def test_classes_without_tangents_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"exact_point of 'too-tall' spans 3 dimensions, not the 4 of the class"):
+        count_by_rank(GradientFeedback, TooTall(), 3, 0.0)
     with pytest.raises(ValueError, match="'permutation' has no exact tangent space"):
         count_by_rank(GradientFeedback, HYPOTHESIS_CLASSES["permutation"], 3, 0.0)
     with pytest.raises(ValueError, match="dim: 3 is not"):

@@ -8,7 +8,7 @@ from toyenvs.constructions.gradient_feedback import GradientFeedback
 from toyenvs.constructions.no_reward_gradient import NoRewardGradient
 from toyenvs.constructions.projected_goal import ProjectedGoal
 from toyenvs.constructions.translation import Translation
-from toyenvs.registry import REGISTRY, Registered
+from toyenvs.registry import REGISTRY
 
 __all__ = [
     "CONSTRUCTIONS",
@@ -24,15 +24,19 @@ __all__ = [
 ]
 
 
-def _load(entry: Registered) -> type[Construction]:
-    found: type[Construction] = getattr(import_module(entry.module), entry.class_name)
-    return found
+def load(*, from_paper: bool) -> dict[str, type[Construction]]:
+    """The registered constructions by name, those of the paper or the others."""
+    return {
+        name: getattr(import_module(entry.module), entry.class_name)
+        for name, entry in REGISTRY.items()
+        if entry.from_paper == from_paper
+    }
 
 
-CONSTRUCTIONS = {name: _load(entry) for name, entry in REGISTRY.items() if entry.from_paper}
+CONSTRUCTIONS = load(from_paper=True)
 """The paper's constructions by name: goals of dimension d, and a reduction at every discount and target parameter."""
 
-EXTENSIONS = {name: _load(entry) for name, entry in REGISTRY.items() if not entry.from_paper}
+EXTENSIONS = load(from_paper=False)
 """Constructions beyond the paper's, by name, of which that is not so."""
 
 
