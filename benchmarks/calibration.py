@@ -22,14 +22,14 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from analysis.tasks.setting import Setting
+from analysis.tasks.trial import TrialRow
 
 from analysis.measures.threshold_search import ThresholdSearch
 from analysis.statistics.counts import Counts
 from analysis.statistics.psychometric import Rates, success_probability
 from analysis.statistics.scaling_law import CANDIDATE_LAWS, fit_scaling
 from analysis.statistics.threshold import fit_threshold
-from analysis.tasks.setting import Setting
-from analysis.tasks.trial import TrialRow
 
 __all__ = [
     "SCENARIOS",

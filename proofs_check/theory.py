@@ -3,8 +3,9 @@
 Goals and actions are generic and independent of U, one fresh goal a transition. Informative transitions are those
 whose loss depends on U at all: every one in Proposition 1, every second one in Proposition 2.
 
-Further down: ranks of the differential (local identifiability), thresholds under relabelling, in episodes and for
-goals of a lower dimension, and the counts of other hypothesis classes.
+What a hypothesis class asks for (N scalars gᵀUa, or N images Ua) stands with the class, how many transitions hold so
+many with the construction, and which of the two a learner fits with the learner. Further down: ranks of the
+differential (local identifiability), thresholds under relabelling, in episodes and for goals of a lower dimension.
 
 The exact rank certificates and counts of solutions behind these numbers are section C of the ledger
 (:mod:`proofs_check.claims.counting`). In short:
@@ -16,21 +17,18 @@ The exact rank certificates and counts of solutions behind these numbers are sec
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from toyenvs.constructions import CONSTRUCTIONS, EXTENSIONS
+from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
+from toyenvs.learners import LEARNERS
 
 __all__ = [
-    "CLASS_COUNTS",
-    "ClassCounts",
-    "block_rotations",
     "convex_relaxation",
     "ddpg_local_rank",
     "episodes_local_rank",
     "episodes_threshold",
     "goals_in_turn_threshold",
     "informative_transitions_needed",
-    "low_rank",
+    "predicted_count",
     "predicted_threshold",
     "prediction_label",
     "projected_ddpg_local_rank",
@@ -42,63 +40,54 @@ __all__ = [
     "rotation_dimension",
     "shared_goals_local_rank",
     "shared_goals_threshold",
-    "transitions_for_informative",
 ]
 
 
-_Count = TypeVar("_Count", int, float)
-
-
-@dataclass(frozen=True)
-class _Formula:
-    """A count of informative transitions u(d), and the lengths of the shortest buffers with so many, in mathtext."""
-
-    informative: Callable[[int], int]
-    labels: dict[str, str]
-
-
-_DDPG = _Formula(lambda dim: dim * (dim - 1) // 2 + 1, {"gradient-feedback": "D+1", "no-reward-gradient": "2D+1"})
-_FORMULAS = {
-    ("ddpg", "so"): _DDPG,
-    ("ddpg", "o"): _DDPG,
-    ("reengage", "so"): _Formula(lambda dim: dim - 1, {"gradient-feedback": "d-1", "no-reward-gradient": "2d-3"}),
-    ("reengage", "o"): _Formula(lambda dim: dim, {"gradient-feedback": "d", "no-reward-gradient": "2d-1"}),
-}
+def _equations(learner: str) -> str | None:
+    """What a learner's loss says of U, one transition at a time; None where there is no such learner, or no count."""
+    return LEARNERS[learner].equations if learner in LEARNERS else None
 
 
 def informative_transitions_needed(learner: str, group: str, dim: int) -> int | None:
     """Smallest number of informative transitions at which the learner's loss has U as its only zero.
 
     Args:
-        learner: "ddpg", "reengage" or "gradient-only"; other names have no prediction.
-        group: key of ``CLASS_COUNTS``; likewise.
-        dim: d ≥ 2; likewise where the class does not exist.
+        learner: key of ``LEARNERS``; other names have no prediction, nor have learners that state no ``equations``.
+        group: key of ``HYPOTHESIS_CLASSES``; likewise.
+        dim: d ≥ 2. A formula of d: it is not asked whether the class exists there.
     """
-    formula = _FORMULAS.get(("reengage" if learner == "gradient-only" else learner, group))
-    if formula is not None:
-        return formula.informative(dim)
-    entry = CLASS_COUNTS.get(group)
-    if entry is None or not entry.allows(dim):
+    members, equations = HYPOTHESIS_CLASSES.get(group), _equations(learner)
+    if members is None or equations is None:
         return None
-    counts = {"ddpg": entry.scalar_threshold, "reengage": entry.gradient_threshold}
-    count = counts.get("reengage" if learner == "gradient-only" else learner)
-    return None if count is None else count(dim)
+    return members.scalar_count(dim) if equations == "scalar" else members.gradient_count(dim)
 
 
 def prediction_label(construction: str, group: str, learner: str) -> str | None:
     """The predicted threshold as a formula in mathtext, without dollar signs; None where there is none."""
-    formula = _FORMULAS.get((learner, group))
-    return None if formula is None else formula.labels.get(construction)
+    members, equations = HYPOTHESIS_CLASSES.get(group), _equations(learner)
+    create = (CONSTRUCTIONS | EXTENSIONS).get(construction)
+    if members is None or equations is None or create is None or not create.counted_by_class:
+        return None
+    label = members.scalar_label if equations == "scalar" else members.gradient_label
+    return None if label is None else create.length_label(label)
 
 
-def transitions_for_informative(construction: str, informative: _Count) -> _Count | None:
-    """Length of the shortest buffer that holds a given number of informative transitions.
-
-    In Proposition 2 informative and uninformative transitions alternate, an informative one first: k of them need
-    2k - 1.
-    """
-    lengths = {"gradient-feedback": informative, "no-reward-gradient": 2 * informative - 1}
-    return lengths.get(construction)
+def predicted_count(
+    construction: str, group: str, learner: str, dim: int, steps_per_goal: int = 1, goals_per_transition: int = 1
+) -> int | None:
+    """:func:`predicted_threshold` as a formula of d, at every d ≥ 2: whether the class exists there is not asked."""
+    create = (CONSTRUCTIONS | EXTENSIONS).get(construction)
+    if create is None or not create.counted_by_class:
+        return None
+    if _equations(learner) == "scalar" and (steps_per_goal, goals_per_transition) != (1, 1):
+        all_informative = create.transitions_for_informative(2) == 2
+        if not all_informative or group not in ("so", "o") or 1 not in (steps_per_goal, goals_per_transition):
+            return None
+        if steps_per_goal == 1:
+            return relabelled_threshold(group, dim, goals_per_transition)
+        return goals_in_turn_threshold(group, dim, steps_per_goal)
+    informative = informative_transitions_needed(learner, group, dim)
+    return None if informative is None else create.transitions_for_informative(informative)
 
 
 def predicted_threshold(
@@ -112,24 +101,15 @@ def predicted_threshold(
 
     Args:
         construction: name of a construction.
-        group: a key of ``CLASS_COUNTS``.
-        learner: "ddpg", or one that matches gradients: "reengage", "gradient-only".
+        group: key of ``HYPOTHESIS_CLASSES``; None is returned where the class does not exist.
+        learner: key of ``LEARNERS``.
         dim: d ≥ 2.
         steps_per_goal: T.
         goals_per_transition: K.
     """
-    if learner == "ddpg" and (steps_per_goal, goals_per_transition) != (1, 1):
-        if (
-            construction != "gradient-feedback"
-            or group not in ("so", "o")
-            or 1 not in (steps_per_goal, goals_per_transition)
-        ):
-            return None
-        if steps_per_goal == 1:
-            return relabelled_threshold(group, dim, goals_per_transition)
-        return goals_in_turn_threshold(group, dim, steps_per_goal)
-    informative = informative_transitions_needed(learner, group, dim)
-    return None if informative is None else transitions_for_informative(construction, informative)
+    if group not in HYPOTHESIS_CLASSES or not HYPOTHESIS_CLASSES[group].allows(dim):
+        return None
+    return predicted_count(construction, group, learner, dim, steps_per_goal, goals_per_transition)
 
 
 def convex_relaxation(dim: int) -> float:
@@ -394,10 +374,10 @@ def shared_goals_threshold(group: str, dim: int, num_goals: int) -> int | None:
 def projected_threshold(learner: str, dim: int, goal_dim: int) -> int | None:
     """Smallest N that determines PU where the reward is gᵀPs, P a k×d projection, k < d.
 
-    dk − k(k+1)/2 + 1 for "ddpg", d for "reengage", None for other learners.
+    dk − k(k+1)/2 + 1 of DDPG's scalars, d of ReenGAGE's images.
 
     Args:
-        learner: as above.
+        learner: key of ``LEARNERS``; None is returned for other names, and for learners that state no ``equations``.
         dim: d ≥ 2.
         goal_dim: k with 1 ≤ k < d.
 
@@ -409,84 +389,5 @@ def projected_threshold(learner: str, dim: int, goal_dim: int) -> int | None:
     dimension = _projected_dimension(dim, goal_dim)
     if goal_dim == dim:
         raise ValueError(f"goal_dim: {goal_dim!r} is not below dim = {dim}; there P is a rotation itself")
-    return {"ddpg": dimension + 1, "reengage": dim}.get(learner)
-
-
-# --- other hypothesis classes -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class ClassCounts:
-    """Counts of a hypothesis class of d×d parameters.
-
-    Attributes:
-        name: in words.
-        dimension: M(d), the number of degrees of freedom.
-        gradient_threshold: smallest N at which N images Ua, generic a, determine U.
-        affine: whether the class is an affine space; then M scalars are enough.
-        divisor: d must be a multiple of it.
-        smallest_dim: d must not be below it.
-    """
-
-    name: str
-    dimension: Callable[[int], int]
-    gradient_threshold: Callable[[int], int]
-    affine: bool = False
-    divisor: int = 1
-    smallest_dim: int = 2
-
-    def allows(self, dim: int) -> bool:
-        """Whether the class exists in d = ``dim`` dimensions."""
-        return dim >= self.smallest_dim and dim % self.divisor == 0
-
-    def scalar_threshold(self, dim: int) -> int:
-        """Smallest N at which N generic scalars gᵀUa determine every U: M, or M + 1 if the class is not affine."""
-        return self.dimension(dim) + (0 if self.affine else 1)
-
-    def gain(self, dim: int) -> float:
-        """Scalar over gradient threshold."""
-        return self.scalar_threshold(dim) / self.gradient_threshold(dim)
-
-
-def block_rotations(block: int) -> ClassCounts:
-    """Block-diagonal rotations: d/b blocks from SO(b).
-
-    Raises:
-        ValueError: if ``block`` is below 2.
-    """
-    _check(block=(block, 2))
-    return ClassCounts(f"SO({block}) blocks", lambda dim: dim * (block - 1) // 2, lambda dim: block - 1, divisor=block)
-
-
-def low_rank(rank: int) -> ClassCounts:
-    """Matrices of rank p < d.
-
-    Raises:
-        ValueError: if ``rank`` is below 1.
-    """
-    _check(rank=(rank, 1))
-    return ClassCounts(
-        f"rank {rank}", lambda dim: rank * (2 * dim - rank), lambda dim: dim, smallest_dim=max(2, rank + 1)
-    )
-
-
-CLASS_COUNTS: dict[str, ClassCounts] = {
-    "so": ClassCounts("SO(d)", rotation_dimension, lambda dim: dim - 1),
-    "o": ClassCounts("O(d)", rotation_dimension, lambda dim: dim),
-    "all": ClassCounts("all matrices", lambda dim: dim**2, lambda dim: dim, affine=True),
-    "symmetric": ClassCounts("symmetric matrices", lambda dim: dim * (dim + 1) // 2, lambda dim: dim, affine=True),
-    "so2-blocks": block_rotations(2),
-    "so3-blocks": block_rotations(3),
-    "unitary": ClassCounts("U(d/2) in R^d", lambda dim: dim**2 // 4, lambda dim: dim // 2, divisor=2),
-    "householder": ClassCounts("Householder reflections", lambda dim: dim - 1, lambda dim: 1),
-    "diagonal": ClassCounts("diagonal matrices", lambda dim: dim, lambda dim: 1, affine=True),
-    "circulant": ClassCounts("circulant matrices", lambda dim: dim, lambda dim: 1, affine=True),
-    "translation": ClassCounts("translations", lambda dim: dim, lambda dim: 1, affine=True),
-    "rank-1": low_rank(1),
-    "rank-2": low_rank(2),
-    "permutation": ClassCounts("permutations", lambda dim: 0, lambda dim: 1),
-}
-"""Scalar and gradient counts by class. The class must contain U, and goals and actions be independent of U.
-
-Source: claims C.17 to C.20; "sufficient" is a dimension count for every class.
-"""
+    equations = _equations(learner)
+    return None if equations is None else {"scalar": dimension + 1, "gradient": dim}[equations]

@@ -17,6 +17,7 @@ import numpy as np
 import pandas
 import pytest
 import torch
+from analysis.tasks.setting import ConfigError
 from matplotlib.figure import Figure
 
 import analysis
@@ -24,7 +25,6 @@ from analysis import SweepResults, Thresholds, api, fit_scaling, fit_thresholds,
 from analysis.cli.main import main
 from analysis.statistics.counts import Counts
 from analysis.statistics.threshold import fit_threshold
-from analysis.tasks.setting import ConfigError
 from toyenvs.constructions import GradientFeedback
 
 pytestmark = pytest.mark.usefixtures("unchecked_types")

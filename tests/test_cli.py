@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from analysis.tasks.setting import Setting
+from analysis.tasks.trial import Batch
 
 from analysis.cli import command
 from analysis.cli import scale as cli_scale
@@ -19,8 +21,6 @@ from analysis.cli.main import COMMANDS, main, make_parser
 from analysis.cli.scale import make_experiment
 from analysis.presets.loading import load_preset
 from analysis.running.sweep import TrialError
-from analysis.tasks.setting import Setting
-from analysis.tasks.trial import Batch
 
 BAD = [
     (["--dims", "0"], "--dims", "0"),

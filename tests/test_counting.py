@@ -14,6 +14,7 @@ from proofs_check.claims import counting
 from proofs_check.claims.counting import certificates, global_solutions, local_rank
 from proofs_check.claims.counting.section import covered
 from proofs_check.exact.solution_count import Solutions
+from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES, hypothesis_class
 
 QUICK = CheckSettings(max_dim=16)
 CLAIMS = {claim.id: claim for claim in counting.SECTION.claims}
@@ -93,21 +94,20 @@ def test_wrong_formulas_are_refuted(id: str, name: str, wrong: object, monkeypat
     [
         ("C.17", "unitary", {"dimension": lambda dim: dim**2 // 4 + 1}),
         ("C.17", "rank-2", {"dimension": lambda dim: 4 * dim}),
-        ("C.18", "symmetric", {"gradient_threshold": lambda dim: dim - 1}),
-        ("C.18", "householder", {"gradient_threshold": lambda dim: 2}),
+        ("C.18", "symmetric", {"gradient_count": lambda dim: dim - 1}),
+        ("C.18", "householder", {"gradient_count": lambda dim: 2}),
         ("C.19", "all", {"affine": False}),
         ("C.17", "symmetric", {"affine": False}),
         ("C.17", "permutation", {"dimension": lambda dim: 5}),
-        ("C.18", "permutation", {"gradient_threshold": lambda dim: 3}),
-        ("C.18", "o", {"gradient_threshold": lambda dim: dim - 1}),
+        ("C.18", "permutation", {"gradient_count": lambda dim: 3}),
+        ("C.18", "o", {"gradient_count": lambda dim: dim - 1}),
     ],
 )
 def test_wrong_class_counts_are_refuted(
     id: str, name: str, change: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = counts.CLASS_COUNTS[name]
-    fields = {**{key: getattr(entry, key) for key in entry.__dataclass_fields__}, **change}
-    monkeypatch.setitem(counts.CLASS_COUNTS, name, counts.ClassCounts(**fields))
+    for attribute, wrong in change.items():
+        monkeypatch.setattr(hypothesis_class(name), attribute, wrong)
     assert check(id).verdict is Verdict.FALSE
 
 
@@ -189,9 +189,6 @@ def test_formulas_agree_where_they_overlap() -> None:
             needed = counts.informative_transitions_needed("reengage", group, dim)
             assert counts.relabelled_threshold(group, dim, dim) == needed
             assert counts.shared_goals_threshold(group, dim, dim) == needed
-            assert counts.CLASS_COUNTS[group].gradient_threshold(dim) == needed
-            scalars = counts.informative_transitions_needed("ddpg", group, dim)
-            assert counts.CLASS_COUNTS[group].scalar_threshold(dim) == scalars
             assert counts.episodes_threshold(group, dim, 2) == counts.relabelled_threshold(group, dim, 2)
 
 
@@ -206,27 +203,30 @@ def test_numbers_worked_out_by_hand() -> None:
     assert [counts.projected_threshold("ddpg", 6, k) for k in (1, 2, 3, 4, 5)] == [6, 10, 13, 15, 16]
     assert counts.projected_threshold("reengage", 6, 2) == 6
     assert counts.projected_threshold("sac", 6, 2) is None
-    scalars = {name: entry.scalar_threshold(6) for name, entry in counts.CLASS_COUNTS.items() if entry.allows(6)}
-    assert scalars == {
-        "so": 16,
-        "o": 16,
-        "all": 36,
-        "symmetric": 21,
-        "so2-blocks": 4,
-        "so3-blocks": 7,
-        "unitary": 10,
-        "householder": 6,
-        "diagonal": 6,
-        "circulant": 6,
-        "translation": 6,
-        "rank-1": 12,
-        "rank-2": 21,
-        "permutation": 1,
+    assert {name: (c.scalar_count(6), c.gradient_count(6)) for name, c in HYPOTHESIS_CLASSES.items()} == {
+        "so": (16, 5),
+        "o": (16, 6),
+        "all": (36, 6),
+        "symmetric": (21, 6),
+        "so2-blocks": (4, 1),
+        "so3-blocks": (7, 2),
+        "unitary": (10, 3),
+        "householder": (6, 1),
+        "diagonal": (6, 1),
+        "circulant": (6, 1),
+        "rank-1": (12, 6),
+        "rank-2": (21, 6),
+        "permutation": (1, 1),
     }
-    assert counts.CLASS_COUNTS["householder"].gain(6) == 6
-    assert counts.CLASS_COUNTS["permutation"].gain(6) == 1
-    assert not counts.CLASS_COUNTS["unitary"].allows(5)
-    assert not counts.CLASS_COUNTS["rank-2"].allows(2)
+
+
+def test_counts_are_formulas_and_thresholds_need_a_class_that_exists() -> None:
+    """The order of growth is asked at powers of 2, where d/3 rotations of space do not exist."""
+    question = ("gradient-feedback", "so3-blocks", "ddpg", 256)
+    assert counts.predicted_count(*question) == 257
+    assert counts.predicted_threshold(*question) is None
+    assert counts.predicted_threshold("gradient-feedback", "so3-blocks", "ddpg", 255) == 256
+    assert counts.predicted_count("gradient-feedback", "nowhere", "ddpg", 255) is None
 
 
 def test_arguments_out_of_range() -> None:
@@ -239,8 +239,6 @@ def test_arguments_out_of_range() -> None:
         lambda: counts.relabelled_threshold("so", 3, 0),
         lambda: counts.episodes_threshold("so", 3, 0),
         lambda: counts.shared_goals_threshold("so", 1, 1),
-        lambda: counts.block_rotations(1),
-        lambda: counts.low_rank(0),
     ):
         with pytest.raises(ValueError, match="is not an integer >="):
             call()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from analysis.tasks.setting import ConfigError, Setting
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
@@ -27,7 +28,6 @@ from analysis.reports.results_figure import caption
 from analysis.results.experiment_results import ExperimentResults
 from analysis.results.saved_run import load_results
 from analysis.storage.store import StoreError
-from analysis.tasks.setting import ConfigError, Setting
 
 pytestmark = pytest.mark.usefixtures("unchecked_types")
 

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from analysis.tasks.setting import ConfigError, Setting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.cli.main import main
 from analysis.experiments.experiment import Curve, Experiment, Point
 from analysis.presets.loading import PRESETS, load_preset, make_experiment, preset_text
-from analysis.tasks.setting import ConfigError, Setting
 from proofs_check.theory import (
-    CLASS_COUNTS,
     convex_relaxation,
     episodes_threshold,
     predicted_threshold,
@@ -27,6 +26,7 @@ from proofs_check.theory import (
     rotation_dimension,
     shared_goals_threshold,
 )
+from toyenvs.hypothesis_classes import hypothesis_class
 
 
 def plain(s: Setting) -> float | None:
@@ -46,8 +46,8 @@ def dependence(s: Setting) -> float | None:
 def classes(s: Setting) -> float | None:
     if s.construction == "translation":
         return {"ddpg": s.dim, "reengage": 1}[s.learner]  # d unknowns; one image shows them all
-    counts = CLASS_COUNTS[s.group]
-    return {"ddpg": counts.scalar_threshold, "reengage": counts.gradient_threshold}[s.learner](s.dim)
+    counts = hypothesis_class(s.group)
+    return {"ddpg": counts.scalar_count, "reengage": counts.gradient_count}[s.learner](s.dim)
 
 
 def noise(s: Setting) -> float:

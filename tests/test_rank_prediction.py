@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from typing_extensions import override
 
 from proofs_check.exact.rank_prediction import count_by_rank, polynomial_in_d
-from proofs_check.theory import CLASS_COUNTS, predicted_threshold
+from proofs_check.theory import predicted_threshold
 from toyenvs import algebra
 from toyenvs.constructions import Construction, GradientFeedback, NoRewardGradient, ProjectedGoal
 from toyenvs.constructions.user_defined import load_construction
-from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
+from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES, SpecialOrthogonal
 from toyenvs.learners.losses import temporal_difference_error
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -30,17 +31,17 @@ def test_the_papers_propositions(construction: type[Construction], dim: int) -> 
     assert found.reengage == predicted_threshold(construction.name, "so", "reengage", dim)
 
 
-@pytest.mark.parametrize("name", [name for name in CLASS_COUNTS if name not in ("permutation", "translation")])
+@pytest.mark.parametrize("name", [name for name in HYPOTHESIS_CLASSES if name != "permutation"])
 @pytest.mark.parametrize("dim", [3, 4, 6])
 def test_every_class_that_theory_has_counted(name: str, dim: int) -> None:
-    counts = CLASS_COUNTS[name]
-    if not counts.allows(dim):
+    members = HYPOTHESIS_CLASSES[name]
+    if not members.allows(dim):
         return
-    found = count_by_rank(GradientFeedback, HYPOTHESIS_CLASSES[name], dim, 0.0)
-    assert found.dimension == counts.dimension(dim)
-    assert found.ddpg == counts.scalar_threshold(dim)
+    found = count_by_rank(GradientFeedback, members, dim, 0.0)
+    assert found.dimension == members.dimension(dim)
+    assert found.ddpg == members.scalar_count(dim)
     # A reflection on O(d) is far from U: one transition more than what ranks can see.
-    assert found.reengage == counts.gradient_threshold(dim) - (name == "o")
+    assert found.reengage == (members.gradient_count(dim) or 0) - (name == "o")
 
 
 class Bootstrapped(GradientFeedback):
@@ -163,8 +164,20 @@ def test_hidden_rows_are_never_identified() -> None:
     assert (found.ddpg, found.reengage) == (None, None)
 
 
+class TooTall(SpecialOrthogonal):
+    """States one dimension more than it has."""
+
+    name = "too-tall"
+
+    @override
+    def dimension(self, dim: int) -> int:
+        return super().dimension(dim) + 1
+
+
 def test_classes_without_tangents_are_refused() -> None:
-    with pytest.raises(ValueError, match="'permutation' is not one of"):
+    with pytest.raises(ValueError, match=r"exact_point of 'too-tall' spans 3 dimensions, not the 4 of the class"):
+        count_by_rank(GradientFeedback, TooTall(), 3, 0.0)
+    with pytest.raises(ValueError, match="'permutation' has no exact tangent space"):
         count_by_rank(GradientFeedback, HYPOTHESIS_CLASSES["permutation"], 3, 0.0)
     with pytest.raises(ValueError, match="dim: 3 is not"):
         count_by_rank(GradientFeedback, HYPOTHESIS_CLASSES["unitary"], 3, 0.9)

@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import Any
 
 import pytest
+from analysis.results.verdict import PointResult
+from analysis.tasks.setting import Setting
 
 from analysis.experiments.experiment import Experiment, compare_learners
 from analysis.experiments.formula import Formula
@@ -19,11 +21,9 @@ from analysis.reports.report import growth_lines, summary
 from analysis.reports.results_figure import mark as mark_of
 from analysis.reports.tables import latex_table, markdown_table, scaling_csv, thresholds_csv
 from analysis.results.experiment_results import ExperimentResults
-from analysis.results.verdict import PointResult
 from analysis.running.sweep import Plan
 from analysis.statistics.counts import Counts
 from analysis.statistics.threshold import fit_threshold
-from analysis.tasks.setting import Setting
 
 DIMS = (3, 4, 6, 8, 12, 16, 24, 32)
 

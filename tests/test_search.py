@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from analysis.measures.threshold_search import ThresholdSearch
 from analysis.tasks.setting import Setting
 from analysis.tasks.trial import Batch, TrialRow
+
+from analysis.measures.threshold_search import ThresholdSearch
 
 
 def draw(seed: int, num_transitions: int, trial: int) -> float:

@@ -7,9 +7,9 @@ import json
 from typing import Any
 
 import pytest
-
 from analysis.tasks.setting import ConfigError, Setting
-from toyenvs.learners.global_solvers import MinimiserSettings
+
+from toyenvs.learners.global_solvers import GlobalSolverSettings
 from toyenvs.learners.online import OnlineSettings
 
 PROJECTED = {"construction": "projected-goal", "dim": 4}
@@ -149,7 +149,7 @@ def test_the_defaults_are_those_of_the_command() -> None:
     assert setting.group == "so"
     assert setting.method == "descent"
     assert (setting.trials, setting.seed, setting.epsilon, setting.precision) == (100, 0, 0.01, 0.05)
-    assert setting.restarts == MinimiserSettings().restarts
+    assert setting.restarts == GlobalSolverSettings().restarts
     assert (setting.exploration, setting.updates) == (
         OnlineSettings().exploration,
         OnlineSettings().updates_per_transition,

@@ -10,7 +10,6 @@ from proofs_check.theory import (
     informative_transitions_needed,
     predicted_threshold,
     prediction_label,
-    transitions_for_informative,
 )
 from toyenvs.constructions import NoRewardGradient
 from toyenvs.hypothesis_classes import SpecialOrthogonal
@@ -91,7 +90,7 @@ def test_buffers_of_proposition_2_alternate(informative: int) -> None:
         seen += bool((state[:3] != 0).any())
         state = construction.dynamics(U, state, rng.standard_normal(3))
         steps += 1
-    assert transitions_for_informative("no-reward-gradient", informative) == steps
+    assert construction.transitions_for_informative(informative) == steps
 
 
 def test_the_predictions_of_the_theory_page() -> None:

@@ -9,19 +9,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from analysis.measures.fixed_sizes import ErrorEstimate, FixedSizes
+from analysis.results.verdict import PointResult, Verdict, combine, judge
+from analysis.tasks.setting import Setting
 
 from analysis.experiments.experiment import Curve, Expectation, Experiment, Point
-from analysis.measures.fixed_sizes import ErrorEstimate, FixedSizes
 from analysis.measures.threshold_search import ThresholdSearch
 from analysis.presets.loading import PRESETS, make_experiment, preset_text
 from analysis.results import experiment_results as results_module
 from analysis.results.experiment_results import ExperimentResults
-from analysis.results.verdict import PointResult, Verdict, combine, judge
 from analysis.running.sweep import Plan
 from analysis.statistics import threshold as threshold_module
 from analysis.statistics.counts import Counts
 from analysis.statistics.threshold import fit_threshold
-from analysis.tasks.setting import Setting
 
 Cells = dict[int, tuple[int, int]]
 

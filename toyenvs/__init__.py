@@ -12,15 +12,11 @@ Importing this package registers the constructions with Gymnasium:
 
 import gymnasium
 
+from toyenvs.registry import REGISTRY
+
 __all__ = ["ENV_IDS"]
 
-# Spelled out, and with entry points as strings: to read the names from toyenvs.constructions would import torch
-# into every program that only wants the registry.
-ENV_IDS: dict[str, str] = {
-    "toyenvs/GradientFeedback-v0": "gradient-feedback",
-    "toyenvs/NoRewardGradient-v0": "no-reward-gradient",
-    "toyenvs/ProjectedGoal-v0": "projected-goal",
-}
+ENV_IDS: dict[str, str] = {entry.env_id: name for name, entry in REGISTRY.items() if entry.environment}
 """The registered Gymnasium ids, and the name of the construction behind each."""
 
 for _env_id, _construction in ENV_IDS.items():
@@ -28,6 +24,7 @@ for _env_id, _construction in ENV_IDS.items():
     if _env_id not in gymnasium.registry:
         gymnasium.register(
             id=_env_id,
+            # As strings: to load the environments would import torch into every program that only wants the registry.
             entry_point="toyenvs.envs.goal_env:GoalEnv",
             vector_entry_point="toyenvs.envs.goal_env:VectorGoalEnv",
             max_episode_steps=50,

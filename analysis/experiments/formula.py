@@ -16,7 +16,7 @@ from simpleeval import InvalidExpression, SimpleEval
 
 from analysis.errors import ConfigError
 from analysis.tasks import Task
-from proofs_check.theory import predicted_threshold, projected_threshold
+from proofs_check.theory import predicted_count, predicted_threshold, projected_threshold
 
 __all__ = ["FUNCTIONS", "VARIABLES", "Formula", "Prediction", "Theory", "order_of_growth"]
 
@@ -164,4 +164,5 @@ class Theory:
             if group != "so" or (goals, steps) != (1, 1):
                 return None
             return projected_threshold("reengage" if learner == "gradient-only" else learner, d, int(goal_dim))
-        return predicted_threshold(construction, group, learner, d, steps_per_goal=steps, goals_per_transition=goals)
+        predict = predicted_threshold if dim is None else predicted_count  # the class need not exist far out
+        return predict(construction, group, learner, d, steps_per_goal=steps, goals_per_transition=goals)

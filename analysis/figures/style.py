@@ -26,7 +26,6 @@ __all__ = [
     "COLOURS",
     "COOL",
     "FORMATS",
-    "LEARNER_STYLES",
     "MARKERS",
     "SHARED",
     "TEX_PROGRAMS",
@@ -45,18 +44,12 @@ __all__ = [
 FORMATS = ("pdf", "svg", "png", "pgf")
 """``pgf`` needs a TeX installation: it measures the text."""
 
-LEARNER_STYLES: dict[str, dict[str, Any]] = {
-    "ddpg": {"color": "#D55E00", "marker": "o", "markerfacecolor": "#D55E00"},
-    "reengage": {"color": "#0072B2", "marker": "s", "markerfacecolor": "white"},
-}
-"""Where each learner has one curve."""
-
 WARM = ("#D55E00", "#E69F00", "#CC79A7", "#000000")
 COOL = ("#0072B2", "#56B4E9", "#009E73", "#000000")
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-"""Where a learner has several: Okabe & Ito's colours, all of them where there is one learner, else the warm ones for
-DDPG and the cool ones for learners that match gradients, and markers for readers who print in grey."""
+"""Okabe & Ito's colours: all of them where there is one learner, else the warm ones for learners that match values
+only and the cool ones for those that match gradients; and markers for readers who print in grey."""
 
 _RESOLUTION = 300
 

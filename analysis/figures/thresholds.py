@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from matplotlib.artist import Artist
@@ -12,7 +12,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from analysis.figures.style import COLOURS, COOL, LEARNER_STYLES, MARKERS, SHARED, WARM
+from analysis.figures.style import COLOURS, COOL, MARKERS, SHARED, WARM
 
 __all__ = ["Mark", "Series", "TheoryLine", "draw_thresholds", "series_styles"]
 
@@ -66,10 +66,12 @@ class Series:
 
     Attributes:
         label: its name.
-        learner: key of ``LEARNERS``.
+        learner: name of the learner.
         marks: the measured values.
         joined: whether a line joins them; marks that are expected on a line of theory leave that line to be seen.
         gid: the id of its marks in an SVG.
+        style: ``color``, ``marker`` and ``markerfacecolor``, used where every learner has one curve; {}: a palette's.
+        cool: whether it takes a cool colour of the palette where there are several learners, not a warm one.
     """
 
     label: str
@@ -77,6 +79,8 @@ class Series:
     marks: tuple[Mark, ...]
     joined: bool = True
     gid: str = ""
+    style: Mapping[str, str] = field(default_factory=dict)
+    cool: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,12 +103,12 @@ class TheoryLine:
 def series_styles(series: Sequence[Series]) -> dict[str, dict[str, Any]]:
     """Colour and marker of each curve, by its label."""
     learners = [one.learner for one in series]
-    if len(set(learners)) == len(learners) and set(learners) <= LEARNER_STYLES.keys():
-        return {one.label: LEARNER_STYLES[one.learner] for one in series}
+    if len(set(learners)) == len(learners) and all(one.style for one in series):
+        return {one.label: dict(one.style) for one in series}
     used = {WARM: 0, COOL: 0, COLOURS: 0}
     styles: dict[str, dict[str, Any]] = {}
     for number, one in enumerate(series):
-        family = COLOURS if len(set(learners)) == 1 else WARM if one.learner == "ddpg" else COOL
+        family = COLOURS if len(set(learners)) == 1 else COOL if one.cool else WARM
         colour = family[used[family] % len(family)]
         used[family] += 1
         styles[one.label] = {

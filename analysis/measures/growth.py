@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from analysis.experiments.formatting import rounded
 from analysis.experiments.formula import Formula
 from analysis.statistics.ratio_limit import RatioLimit, fit_ratio_limit
 from analysis.statistics.scaling_law import CANDIDATE_LAWS, Law, Scaling, fit_scaling
-from toyenvs.constructions import NoRewardGradient
+from analysis.tasks import Task
 
 if TYPE_CHECKING:
     from analysis.experiments.experiment import Curve
@@ -93,18 +95,35 @@ def _ratio_limit(curve: Curve, points: Sequence[PointResult]) -> RatioLimit | No
     return fit_ratio_limit(dims, ratios, errors)
 
 
-_DOUBLED_LAWS = (
-    Law("2D+1", 2, lambda d: d * (d - 1.0) + 1.0),
-    Law("2d-3", 1, lambda d: 2.0 * d - 3.0),
-    Law("2d-1", 1, lambda d: 2.0 * d - 1.0),
-)
-"""What Proposition 2, where every second transition is uninformative, makes of D + 1, d − 1 and d."""
+@dataclass(frozen=True)
+class _Length:
+    """The length of the data of a task that hold as many informative samples as a law says; can be pickled."""
+
+    law: Law
+    task: Task
+
+    def __call__(self, d: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(self.task.transitions_for_informative(self.law.function(d)), dtype=np.float64)
+
+
+_EQUATIONS = ("D+1", "d-1", "d")
+"""Laws that count informative transitions."""
+
+
+def _standing(task: Task) -> tuple[Law, ...]:
+    """The candidates, and what the data of a task make of them where not every transition is informative."""
+    lengths = [
+        Law(task.length_label(law.name), law.order, _Length(law, task))
+        for name in _EQUATIONS
+        for law in CANDIDATE_LAWS
+        if law.name == name and task.length_label(name) != name
+    ]
+    return (*CANDIDATE_LAWS, *lengths)
 
 
 def _laws(curve: Curve) -> tuple[Law, ...]:
     """The standing candidates, and the prediction itself where it is none of them up to a constant."""
-    doubled = curve.points[0].task.described.get("construction") == NoRewardGradient.name
-    standing = CANDIDATE_LAWS + (_DOUBLED_LAWS if doubled else ())
+    standing = _standing(curve.points[0].task)
     dims = [point.task.dim for point in curve.points]
     predicted = [curve.predict(dim) for dim in dims]
     order = curve.predicted_order
@@ -114,14 +133,15 @@ def _laws(curve: Curve) -> tuple[Law, ...]:
     if any(np.ptp(law.log(dims) - np.log(known)) < 1e-12 for law in standing):
         return standing
 
-    def function(at: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.array([curve.predict(int(d)) for d in at], dtype=np.float64)
-
     # Plain text where there is any: a label may be full of LaTeX.
     name = curve.prediction.name if isinstance(curve.prediction, Formula) else "theory"
     if name in {law.name for law in standing}:
         name += " (predicted)"  # a label that is a standing law's, on another formula
-    return (*standing, Law(name, order, function))
+    return (*standing, Law(name, order, partial(_predicted, curve)))
+
+
+def _predicted(curve: Curve, dims: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.array([curve.predict(int(d)) for d in dims], dtype=np.float64)
 
 
 def law_records(curve: CurveResults) -> list[dict[str, Any]]:

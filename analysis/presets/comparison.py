@@ -15,7 +15,7 @@ from analysis.measures import ThresholdMeasure
 from analysis.presets.user_construction import check_own, name_own, predict_own
 from analysis.tasks import FIELDS, ParametricTask, make_task
 from proofs_check.theory import prediction_label
-from toyenvs.constructions.user_defined import OwnConstruction
+from toyenvs.constructions.user_defined import UserConstruction
 from toyenvs.learners import LEARNERS
 
 __all__ = ["ALL_FIELDS", "DIMS", "compare_learners", "make_search", "split_fields"]
@@ -122,7 +122,7 @@ def _task(flat: Mapping[str, Any]) -> ParametricTask:
         raise error.renamed({"dim": "dims", "learner": "learners"}) from None
 
 
-def _own_curve(own: OwnConstruction, learner: str, task: ParametricTask, points: Sequence[Point]) -> tuple[Curve, str]:
+def _own_curve(own: UserConstruction, learner: str, task: ParametricTask, points: Sequence[Point]) -> tuple[Curve, str]:
     """The curve of a user-defined construction, and where its prediction comes from; "" where its author states it.
 
     The remark has a place, {}, for the curves that it is about.

@@ -14,12 +14,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from analysis.errors import ConfigError, expected_one_of
 from analysis.experiments.formula import Formula
 from analysis.tasks import ParametricTask, Task
-from proofs_check.exact.class_tangents import has_tangents
 from proofs_check.exact.rank_prediction import CountsByRank, count_by_rank, polynomial_in_d
 from proofs_check.testing import (
     assert_bellman_optimal,
@@ -29,7 +29,7 @@ from proofs_check.testing import (
     draw_problem,
 )
 from toyenvs.constructions import CONSTRUCTIONS, EXTENSIONS, Construction
-from toyenvs.constructions.user_defined import OwnConstruction, load_construction, own_group, told_error
+from toyenvs.constructions.user_defined import UserConstruction, group_name, load_construction, told_error
 from toyenvs.hypothesis_classes import HypothesisClass
 from toyenvs.learners import LEARNERS
 
@@ -64,7 +64,7 @@ class OwnPrediction:
         return counted if counted is not None or self.formula is None else self.formula(task)
 
 
-def name_own(common: Mapping[str, Any]) -> tuple[dict[str, Any], OwnConstruction | None]:
+def name_own(common: Mapping[str, Any]) -> tuple[dict[str, Any], UserConstruction | None]:
     """Fields of a task with a construction of one's own loaded, and its class the default group.
 
     Args:
@@ -90,11 +90,11 @@ def name_own(common: Mapping[str, Any]) -> tuple[dict[str, Any], OwnConstruction
         if isinstance(given, str) and ":" not in given and not given.endswith(".py"):
             reason = f"{expected_one_of(given, known)}, an entry point, or path/to/file.py:Class"
         raise ConfigError("construction", given, reason) from None
-    named = {"group": own_group(own.construction), **common}
+    named = {"group": group_name(own.construction), **common}
     return {**named, "construction": own.name, "construction_source": own.source}, own
 
 
-def check_own(own: OwnConstruction, task: ParametricTask) -> None:
+def check_own(own: UserConstruction, task: ParametricTask) -> None:
     """Put the formulas through the property tests, in small dimensions and at the task's discount.
 
     Raises:
@@ -158,7 +158,7 @@ def _counts(construction: type[Construction], group: HypothesisClass, dim: int, 
     return count_by_rank(construction, group, dim, discount)
 
 
-def predict_own(own: OwnConstruction, learner: str, task: ParametricTask) -> OwnPrediction:
+def predict_own(own: UserConstruction, learner: str, task: ParametricTask) -> OwnPrediction:
     """What is predicted of a learner: what the construction states, or what exact ranks count.
 
     Ranks are counted for one fresh goal and one random action a transition.
@@ -191,7 +191,8 @@ def predict_own(own: OwnConstruction, learner: str, task: ParametricTask) -> Own
     if learner == "reengage" and task.problem.group == "o":
         return OwnPrediction(None, None, {}, "a count of equations near U does not see reflections")
     group, counts, never = task.problem.make_group(), {}, False
-    if not has_tangents(group.name):
+    smallest = next((dim for dim in _COUNTED_DIMS if group.allows(dim)), None)
+    if smallest is None or group.exact_point(smallest, np.random.default_rng(0)) is None:
         return OwnPrediction(None, None, {}, f"equations are not counted on the class {task.problem.group}")
     for dim in _COUNTED_DIMS:
         if not group.allows(dim):

@@ -32,6 +32,7 @@ from analysis.reports.landscape import landscape_kind
 from analysis.reports.results_figure import (
     caption,
     closing_sentences,
+    drawn_as,
     marks_csv,
     places_of,
     results_figure,
@@ -253,7 +254,15 @@ def _ratio_series(results: ExperimentResults) -> list[Series]:
             low, high = (None if end is None else end / predicted for end in (threshold.n50_low, threshold.n50_high))
             marks.append(Mark(places[row.point.x], threshold.n50 / predicted, low, high, threshold.censored))
         if marks:
-            found.append(Series(curve.curve.label, curve.curve.learner, tuple(marks), gid=f"ratios-{number}"))
+            found.append(
+                Series(
+                    curve.curve.label,
+                    curve.curve.learner,
+                    tuple(marks),
+                    gid=f"ratios-{number}",
+                    **drawn_as(curve.curve),
+                )
+            )
     return found
 
 

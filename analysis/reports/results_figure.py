@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.experiments.estimate import Estimate
-from analysis.experiments.experiment import Experiment
+from analysis.experiments.experiment import Curve, Experiment
 from analysis.experiments.formatting import axis_label, class_name, csv_text
 from analysis.experiments.formula import Formula
 from analysis.figures import Figure, Mark, Series, TheoryLine, alone, draw_thresholds
 from analysis.results.experiment_results import ExperimentResults
-from proofs_check.theory import convex_relaxation, transitions_for_informative
+from proofs_check.theory import convex_relaxation
 
 __all__ = [
     "caption",
     "closing_sentences",
+    "drawn_as",
     "marks_csv",
     "places_of",
     "provenance",
@@ -122,9 +123,16 @@ def _series(results: ExperimentResults, places: Mapping[Any, float]) -> list[Ser
             ),
             joined=measure.joined(curve.curve),
             gid=f"marks-{number}",
+            **drawn_as(curve.curve),
         )
         for number, curve in enumerate(results.curves)
     ]
+
+
+def drawn_as(curve: Curve) -> dict[str, Any]:
+    """How a curve's learner is drawn: fields of :class:`analysis.figures.Series`."""
+    task = curve.points[0].task
+    return {"style": task.style, "cool": task.matches_gradients}
 
 
 def _mark(x: float, estimate: Estimate, integer: int | None) -> Mark:
@@ -142,7 +150,8 @@ def theory_lines(experiment: Experiment, places: Mapping[Any, float]) -> list[Th
             label = curve.prediction.name.replace("-", "−").replace("*", "·")  # a user's own, nearly as it was written
         if experiment.x == "dim" and curve.prediction is not None:
             dims = [point.task.dim for point in curve.points]
-            known = [(float(dim), curve.predict(dim)) for dim in range(min(dims), max(dims) + 1)]
+            exists = curve.points[0].task.exists
+            known = [(float(dim), curve.predict(dim)) for dim in range(min(dims), max(dims) + 1) if exists(dim)]
         else:
             known = [(places[point.x], point.predicted) for point in curve.points]
         drawn = [(x, count) for x, count in known if count is not None]
@@ -153,18 +162,14 @@ def theory_lines(experiment: Experiment, places: Mapping[Any, float]) -> list[Th
 
 def _baselines(experiment: Experiment) -> list[TheoryLine]:
     """What DDPG's equations would need without UᵀU = I, or with its convex relaxation."""
-    construction = str(experiment.common("construction"))
     if not experiment.baselines:
         return []
+    task = experiment.points[0].task
     dims = range(experiment.dims[0], experiment.dims[-1] + 1)
     lines = []
-    for label, useful in (("d^2", lambda dim: dim**2), (r"\frac{3d^2-d}{4}", convex_relaxation)):
-        lengths = [transitions_for_informative(construction, useful(dim)) for dim in dims]
-        known = [length for length in lengths if length is not None]
-        if len(known) == len(dims):
-            # About twice as many transitions in Proposition 2, where every second one is useful.
-            double = "2\\," if construction == "no-reward-gradient" else ""
-            lines.append(TheoryLine(f"${double}{label}$", dims, known))
+    for label, informative in (("d^2", lambda dim: dim**2), (r"\frac{3d^2-d}{4}", convex_relaxation)):
+        lengths = [task.transitions_for_informative(float(informative(dim))) for dim in dims]
+        lines.append(TheoryLine(f"${task.length_label(label)}$", dims, lengths))
     return lines
 
 

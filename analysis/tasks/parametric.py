@@ -19,6 +19,7 @@ from analysis.tasks.problem import Problem
 from analysis.tasks.solvers import SOLVERS, Descent, Solver
 from analysis.tasks.task import Plain, Row, Task
 from analysis.tasks.trials import Trials
+from toyenvs.constructions import Construction
 from toyenvs.learners import LEARNERS, Learner
 from toyenvs.replay.protocol import Protocol
 
@@ -141,6 +142,28 @@ class ParametricTask(Task):
 
     @property
     @override
+    def matches_gradients(self) -> bool:
+        return self.trained.matches_gradients
+
+    @property
+    @override
+    def style(self) -> Mapping[str, str]:
+        return LEARNERS[self.learner_name].style
+
+    @override
+    def transitions_for_informative(self, count: Any) -> Any:
+        return self._construction.transitions_for_informative(count)
+
+    @override
+    def length_label(self, label: str) -> str:
+        return self._construction.length_label(label)
+
+    @property
+    def _construction(self) -> type[Construction]:
+        return type(self.problem.make_construction()) if self.problem.is_known else Construction
+
+    @property
+    @override
     def optimiser(self) -> str:
         return self.solver.label
 
@@ -161,6 +184,10 @@ class ParametricTask(Task):
             "sigma": self.data.noise,
             "alpha": 1.0 if self.alpha is None else self.alpha,
         }
+
+    @override
+    def exists(self, dim: int) -> bool:
+        return not self.problem.is_known or self.problem.make_group().allows(dim)
 
     @override
     def cost(self, size: int) -> float:

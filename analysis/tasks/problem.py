@@ -7,7 +7,7 @@ from typing import Any
 
 from analysis.errors import ConfigError, require_integer, require_name, require_number, require_one_of
 from toyenvs.constructions import CONSTRUCTIONS, EXTENSIONS, Construction, ProjectedGoal, Translation, make_construction
-from toyenvs.constructions.user_defined import OwnConstruction, load_construction, own_construction
+from toyenvs.constructions.user_defined import UserConstruction, load_construction, user_construction
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES, HypothesisClass
 
 __all__ = ["MAX_DIM", "Problem"]
@@ -59,10 +59,10 @@ class Problem:
             self._check_class()
 
     @property
-    def user_construction(self) -> OwnConstruction | None:
+    def user_construction(self) -> UserConstruction | None:
         """The user-defined construction, if it is one and has been loaded."""
         source = self.construction_source
-        return None if source is None else own_construction(self.construction, source)
+        return None if source is None else user_construction(self.construction, source)
 
     @property
     def _brings_its_group(self) -> bool:

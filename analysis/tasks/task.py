@@ -98,6 +98,24 @@ class Task(ABC):
         return ""
 
     @property
+    def matches_gradients(self) -> bool:
+        """Whether its learner matches gradients: figures draw such curves in cool colours, others in warm ones."""
+        return False
+
+    @property
+    def style(self) -> Mapping[str, str]:
+        """``color``, ``marker`` and ``markerfacecolor`` of its curve in figures; {}: those of a palette."""
+        return {}
+
+    def transitions_for_informative(self, count: Any) -> Any:
+        """Length of the shortest data with so many informative samples; by default all are. Numbers or arrays."""
+        return count
+
+    def length_label(self, label: str) -> str:
+        """:meth:`transitions_for_informative` of a count that is written ``label``."""
+        return label
+
+    @property
     def sample_unit(self) -> str:
         """What a size counts, in the plural."""
         return "transitions"
@@ -109,6 +127,10 @@ class Task(ABC):
         """
         d = self.dim if dim is None else dim
         return {"d": d, "D": d * (d - 1) // 2}
+
+    def exists(self, dim: int) -> bool:
+        """Whether there is such a task in another dimension."""
+        return True
 
     def cost(self, size: int) -> float:
         """Work of a trial beside that of others, in any unit."""

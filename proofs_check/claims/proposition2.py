@@ -23,7 +23,6 @@ from proofs_check.proving.derivation import Derivation
 from proofs_check.proving.section import Section
 from proofs_check.proving.series import arithmetic_value, discounted_arithmetic_series, vanishing_tail
 from proofs_check.proving.transition import GAMMA, SymbolicTransition
-from proofs_check.theory import transitions_for_informative
 from toyenvs.algebra import apply, apply_transpose, inner, norm, scale, split
 from toyenvs.constructions import NoRewardGradient
 
@@ -269,10 +268,8 @@ def _count_informative(settings: CheckSettings) -> Finding:
             checked += 1
         for needed in range(1, longest // 2 + 1):
             shortest = next(n for n in range(longest + 1) if sum(informative[:n]) >= needed)
-            predicted = transitions_for_informative(construction.name, needed)
-            assert shortest == predicted, (
-                f"d = {dim}: {needed} informative transitions need {shortest}, not {predicted}"
-            )
+            predicted = construction.transitions_for_informative(needed)
+            assert shortest == predicted, f"d = {dim}: {needed} informative ones need {shortest}, not {predicted}"
             checked += 1
     return Finding(Verdict.TRUE, f"d = 2…8, N ≤ {longest}: {checked} counts")
 

@@ -73,8 +73,13 @@ class _Process:
     def __init__(self, construction: Construction, group: HypothesisClass, seed: int) -> None:
         self.construction = construction
         self._rng = np.random.default_rng((construction.dim, seed))
-        member, tangents = class_point(group.name, construction.dim, self._rng, PRIME)
+        member, tangents = class_point(group, construction.dim, self._rng, PRIME)
         self.dimension = rank(tangents.reshape(len(tangents), -1), PRIME)
+        if self.dimension != group.dimension(construction.dim):
+            raise ValueError(
+                f"group: exact_point of {group.name!r} spans {self.dimension} dimensions, not the"
+                f" {group.dimension(construction.dim)} of the class"
+            )
         self.tangents = tangents
         self.true_param = DualNumber(member)
         self.param = DualNumber(member, np.moveaxis(tangents, 0, -1))
@@ -132,7 +137,7 @@ class _Process:
         values: list[np.ndarray] = []
         for _ in range(_ATTEMPTS):
             for _ in range(_CANDIDATES):
-                member = DualNumber(class_point(self._group.name, self.construction.dim, self._members, PRIME)[0])
+                member = DualNumber(class_point(self._group, self.construction.dim, self._members, PRIME)[0])
                 with failures() as failed:
                     found = self.error(member, state, action, following, varied)
                 if any(where.any() for where in failed):
@@ -189,13 +194,13 @@ def count_by_rank(
 
     Args:
         construction_class: called with a dim and a discount.
-        group: an infinite hypothesis class of this package.
+        group: a hypothesis class that states its tangent spaces, ``exact_point``.
         dim: d, in which the class exists; the work grows like d⁷ or so.
         discount: γ; whether it is 0 matters, which number it is otherwise does not.
         seed: of the point.
 
     Raises:
-        ValueError: if the class has no tangent space here, or does not exist at this d.
+        ValueError: if the class has no exact tangent space, or one of another dimension, or does not exist at this d.
         TypeError: if a formula uses operations that have no exact counterpart (softmax, say).
         ArithmeticError: if no point was found at which the formulas' square roots exist.
     """

@@ -1,5 +1,6 @@
-"""The constructions, by name. A new one is one file and one entry of ``CONSTRUCTIONS`` or ``EXTENSIONS``."""
+"""The constructions, by name. A new one is one file and one entry of ``toyenvs.registry``."""
 
+from importlib import import_module
 from typing import Any, SupportsIndex
 
 from toyenvs.constructions.base import Construction, ReducedResiduals
@@ -7,6 +8,7 @@ from toyenvs.constructions.gradient_feedback import GradientFeedback
 from toyenvs.constructions.no_reward_gradient import NoRewardGradient
 from toyenvs.constructions.projected_goal import ProjectedGoal
 from toyenvs.constructions.translation import Translation
+from toyenvs.registry import REGISTRY
 
 __all__ = [
     "CONSTRUCTIONS",
@@ -21,10 +23,20 @@ __all__ = [
     "make_construction",
 ]
 
-CONSTRUCTIONS: dict[str, type[Construction]] = {c.name: c for c in (GradientFeedback, NoRewardGradient)}
+
+def load(*, from_paper: bool) -> dict[str, type[Construction]]:
+    """The registered constructions by name, those of the paper or the others."""
+    return {
+        name: getattr(import_module(entry.module), entry.class_name)
+        for name, entry in REGISTRY.items()
+        if entry.from_paper == from_paper
+    }
+
+
+CONSTRUCTIONS = load(from_paper=True)
 """The paper's constructions by name: goals of dimension d, and a reduction at every discount and target parameter."""
 
-EXTENSIONS: dict[str, type[Construction]] = {c.name: c for c in (ProjectedGoal, Translation)}
+EXTENSIONS = load(from_paper=False)
 """Constructions beyond the paper's, by name, of which that is not so."""
 
 
@@ -47,7 +59,7 @@ def make_construction(
     discount: Any = 0.9,
     goal_dim: SupportsIndex | None = None,
 ) -> Construction:
-    """A construction from its name, or a class of one's own.
+    """A construction from its name, or a user-defined class.
 
     Args:
         construction: a name, or a class that is called with a dim and a discount.

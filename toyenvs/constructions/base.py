@@ -19,7 +19,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, SupportsIndex
+from typing import Any, ClassVar, SupportsIndex, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -29,7 +29,10 @@ from torch import Tensor
 from toyenvs import algebra, regret
 from toyenvs.hypothesis_classes import HypothesisClass
 
-__all__ = ["Construction", "ReducedResiduals", "discounted"]
+__all__ = ["Construction", "Count", "ReducedResiduals", "discounted"]
+
+Count = TypeVar("Count", int, float, NDArray[np.float64])
+"""Of transitions: one number, or many for as many dimensions."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,10 @@ class Construction(ABC):
     needs_orthogonal: ClassVar[bool] = False
     """Whether ``q_value`` holds for orthogonal parameters only, except at discount 0."""
 
+    counted_by_class: ClassVar[bool] = False
+    """Whether every informative transition says gᵀUa of U, or Ua to who matches gradients, and nothing more: then the
+    counts of the hypothesis class are those of informative transitions."""
+
     predicted: ClassVar[Mapping[str, str]] = {}
     """Predicted thresholds by learner, as formulas of d and D = d(d−1)/2 such as "D + 1"; those that are not stated are
     counted by exact ranks, see :mod:`proofs_check.exact.rank_prediction`."""
@@ -102,6 +109,16 @@ class Construction(ABC):
             raise ValueError(f"dim: {dim!r} is not an integer >= 2")
         self.dim = int(dim)
         self.discount = discounted(discount)
+
+    @classmethod
+    def transitions_for_informative(cls, count: Count) -> Count:
+        """Length of the shortest buffer that holds so many informative transitions: as many, if all of them are."""
+        return count
+
+    @classmethod
+    def length_label(cls, label: str) -> str:
+        """:meth:`transitions_for_informative` of a count that is written ``label``, in mathtext: "D+1"."""
+        return label
 
     @property
     def goal_dim(self) -> int:

@@ -20,6 +20,7 @@ class GradientFeedback(Construction):
 
     name = "gradient-feedback"
     needs_orthogonal = True
+    counted_by_class = True
 
     def dynamics(self, param: Any, observation: Any, action: Any) -> Any:
         """S' = s + Ua."""

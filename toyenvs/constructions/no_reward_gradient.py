@@ -12,12 +12,13 @@ Source: Levine & Feizi, AAAI 2023, Proposition 2 and equations (25), (26).
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from typing_extensions import override
 
 from toyenvs.algebra import apply, apply_transpose, inner, is_zero, join, norm, scale, select, split
-from toyenvs.constructions.base import Construction, ReducedResiduals
+from toyenvs.constructions.base import Construction, Count, ReducedResiduals
 
 __all__ = ["NoRewardGradient"]
 
@@ -27,6 +28,20 @@ class NoRewardGradient(Construction):
 
     name = "no-reward-gradient"
     needs_orthogonal = True
+    counted_by_class = True
+
+    @classmethod
+    @override
+    def transitions_for_informative(cls, count: Count) -> Count:
+        """2k − 1: informative transitions and others alternate, and the first one is informative."""
+        return 2 * count - 1
+
+    @classmethod
+    @override
+    def length_label(cls, label: str) -> str:
+        """Twice the label less 1: "D+1" becomes "2D+1", "d-1" "2d-3", "d" "2d-1"."""
+        symbol, constant = re.fullmatch(r"(.*?)([+-]\d+)?", label).groups()  # type: ignore[union-attr]  # matches all
+        return f"2{symbol}{2 * int(constant or 0) - 1:+d}"
 
     @property
     @override

@@ -1,4 +1,4 @@
-"""Constructions from outside this package: a class in a file of one's own, or an installed entry point.
+"""User-defined constructions: a class in a file outside this package, or an installed entry point.
 
 A class is named ``path/to/file.py:MyConstruction``, or by its entry point in the group ``toyenvs.constructions``. Its
 file is run when it is named by the user, never because a stored result names it; what was run is known by a hash of the
@@ -19,14 +19,14 @@ from pathlib import Path
 from toyenvs.constructions.base import Construction
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES, HypothesisClass
 
-__all__ = ["ENTRY_POINTS", "OwnConstruction", "load_construction", "own_construction", "own_group", "told_error"]
+__all__ = ["ENTRY_POINTS", "UserConstruction", "group_name", "load_construction", "told_error", "user_construction"]
 
 ENTRY_POINTS = "toyenvs.constructions"
 """The group of entry points whose names are names of constructions."""
 
 
 @dataclass(frozen=True)
-class OwnConstruction:
+class UserConstruction:
     """A construction from outside, as results know it.
 
     Attributes:
@@ -48,15 +48,15 @@ class OwnConstruction:
         return group if isinstance(group, HypothesisClass) else None
 
 
-_LOADED: dict[tuple[str, str], OwnConstruction] = {}
+_LOADED: dict[tuple[str, str], UserConstruction] = {}
 
 
-def own_construction(name: str, source: str) -> OwnConstruction | None:
+def user_construction(name: str, source: str) -> UserConstruction | None:
     """The construction of that name and source, if it has been loaded in this process."""
     return _LOADED.get((name, source))
 
 
-def load_construction(given: str | type[Construction]) -> OwnConstruction:
+def load_construction(given: str | type[Construction]) -> UserConstruction:
     """Load a construction from outside this package, and remember it for this process.
 
     Args:
@@ -69,35 +69,35 @@ def load_construction(given: str | type[Construction]) -> OwnConstruction:
     if isinstance(given, str):
         if given.endswith(".py"):
             given += ":"  # without a class one hears which it has
-        own = _from_file(given) if ":" in given else _from_entry_point(given)
+        loaded = _from_file(given) if ":" in given else _from_entry_point(given)
     else:
-        own = _from_class(given)
-    if own.group is not None:
-        _check_group_name(own, own.group)
-    _LOADED[own.name, own.source] = own
-    return own
+        loaded = _from_class(given)
+    if loaded.group is not None:
+        _check_group_name(loaded, loaded.group)
+    _LOADED[loaded.name, loaded.source] = loaded
+    return loaded
 
 
-def own_group(construction: type[Construction]) -> str:
+def group_name(construction: type[Construction]) -> str:
     """Name of the hypothesis class that a construction asks for; SO(d) if it asks for none."""
     group = construction.group
     return group if isinstance(group, str) else group.name
 
 
-def _check_group_name(own: OwnConstruction, group: HypothesisClass) -> None:
-    """Check the name of a class of one's own.
+def _check_group_name(loaded: UserConstruction, group: HypothesisClass) -> None:
+    """Check the name of a user-defined hypothesis class.
 
     Raises:
         ValueError: if it has none, or one of this package's.
     """
     name = getattr(group, "name", None)
     if not isinstance(name, str) or not name:
-        raise ValueError(f"the group of {own.name}, {type(group).__name__}, has no name")
+        raise ValueError(f"the group of {loaded.name}, {type(group).__name__}, has no name")
     if name in HYPOTHESIS_CLASSES and HYPOTHESIS_CLASSES[name] is not group:
-        raise ValueError(f"the group of {own.name} is called {name!r}, which is the name of a class of this package")
+        raise ValueError(f"the group of {loaded.name} is called {name!r}, which is the name of a class of this package")
 
 
-def _from_file(reference: str) -> OwnConstruction:
+def _from_file(reference: str) -> UserConstruction:
     place, _, class_name = reference.rpartition(":")
     path = Path(place)
     try:
@@ -107,10 +107,10 @@ def _from_file(reference: str) -> OwnConstruction:
         raise ValueError(f"{place} cannot be read ({reason}); expected path/to/file.py:Class") from None
     source = _hash(text)
     absolute = f"{path.resolve()}:{class_name}"
-    known = own_construction(f"{path.name}:{class_name}", source)
+    known = user_construction(f"{path.name}:{class_name}", source)
     if known is not None and known.reference == absolute:
         return known
-    module = types.ModuleType(f"own_construction_{source}")
+    module = types.ModuleType(f"user_construction_{source}")
     module.__file__ = str(path.resolve())
     sys.modules[module.__name__] = module  # dataclasses and pickles look there
     try:
@@ -120,12 +120,12 @@ def _from_file(reference: str) -> OwnConstruction:
         raise ValueError(f"{place} cannot be run: {told_error(error, path)}") from error
     found = getattr(module, class_name, None)
     if found is None:
-        classes = [name for name, value in vars(module).items() if _is_own(value, module)]
+        classes = [name for name, value in vars(module).items() if _is_users(value, module)]
         raise ValueError(f"{place} has no class {class_name!r}; its constructions are: {', '.join(classes) or 'none'}")
-    return OwnConstruction(f"{path.name}:{class_name}", source, absolute, _complete(found, reference))
+    return UserConstruction(f"{path.name}:{class_name}", source, absolute, _complete(found, reference))
 
 
-def _is_own(value: object, module: types.ModuleType) -> bool:
+def _is_users(value: object, module: types.ModuleType) -> bool:
     return isinstance(value, type) and issubclass(value, Construction) and value.__module__ == module.__name__
 
 
@@ -142,7 +142,7 @@ def told_error(error: BaseException, path: Path) -> str:
     return f"{type(error).__name__}: {message}" + (f" ({where})" if where else "")
 
 
-def _from_entry_point(name: str) -> OwnConstruction:
+def _from_entry_point(name: str) -> UserConstruction:
     found = entry_points(group=ENTRY_POINTS, name=name)
     if not found:
         raise ValueError(f"no construction is called {name!r}")
@@ -153,20 +153,20 @@ def _from_entry_point(name: str) -> OwnConstruction:
         told = told_error(error, Path())
         raise ValueError(f"the entry point {name} ({entry.value}) cannot be loaded: {told}") from error
     complete = _complete(loaded, name)
-    return OwnConstruction(name, _hash(_source_of(complete, name)), name, complete)
+    return UserConstruction(name, _hash(_source_of(complete, name)), name, complete)
 
 
-def _from_class(given: type[Construction]) -> OwnConstruction:
+def _from_class(given: type[Construction]) -> UserConstruction:
     complete = _complete(given, getattr(given, "__name__", repr(given)))
     text = _source_of(complete, complete.__name__)
     file = inspect.getsourcefile(complete)
     if file is None or not Path(file).is_file():  # typed in, at a prompt or in a notebook
-        return OwnConstruction(complete.__name__, _hash(text), None, complete)
+        return UserConstruction(complete.__name__, _hash(text), None, complete)
     path = Path(file)
     if "." not in complete.__qualname__ and complete.__module__ != "__main__":
         # The file may have changed since it was imported: what is hashed is what is run.
         return _from_file(f"{path.resolve()}:{complete.__name__}")
-    return OwnConstruction(f"{path.name}:{complete.__name__}", _hash(text), None, complete)
+    return UserConstruction(f"{path.name}:{complete.__name__}", _hash(text), None, complete)
 
 
 def _source_of(construction: type[Construction], named: str) -> bytes:

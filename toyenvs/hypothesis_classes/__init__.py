@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from toyenvs.hypothesis_classes.base import HypothesisClass
 from toyenvs.hypothesis_classes.blocks import BlockRotations
+from toyenvs.hypothesis_classes.exact import ExactPoint
 from toyenvs.hypothesis_classes.householder import Householder
 from toyenvs.hypothesis_classes.linear import AllMatrices, Circulant, Diagonal, Symmetric
 from toyenvs.hypothesis_classes.low_rank import LowRank
@@ -17,6 +18,7 @@ __all__ = [
     "BlockRotations",
     "Circulant",
     "Diagonal",
+    "ExactPoint",
     "Householder",
     "HypothesisClass",
     "LowRank",

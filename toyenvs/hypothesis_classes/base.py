@@ -25,6 +25,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from toyenvs.hypothesis_classes.exact import ExactPoint
+
 __all__ = ["HypothesisClass"]
 
 
@@ -45,6 +47,12 @@ class HypothesisClass(ABC):
 
     finite: bool = False
     """Whether the class has finitely many members; then :meth:`members` lists them and nothing descends."""
+
+    scalar_label: str | None = None
+    """:meth:`scalar_count` as a formula of d and D = d(d−1)/2 in mathtext, where it has a short one."""
+
+    gradient_label: str | None = None
+    """:meth:`gradient_count` likewise."""
 
     requirement: str = "at least 2"
     """What :meth:`allows` asks of ``dim``, to be read after "dim is not"."""
@@ -67,7 +75,28 @@ class HypothesisClass(ABC):
 
     @abstractmethod
     def dimension(self, dim: int) -> int:
-        """Number of degrees of freedom M of the class in d = ``dim`` dimensions."""
+        """Number of degrees of freedom M of the class in d = ``dim`` dimensions.
+
+        This and the two counts below are formulas of d, also where the class does not exist.
+        """
+
+    def scalar_count(self, dim: int) -> int:
+        """Smallest N at which N generic scalars gᵀUa determine every U: M, or M + 1 if the class is not affine.
+
+        Source: claims C.17, C.20, C.21, C.25.
+        """
+        return self.dimension(dim) + (0 if self.affine else 1)
+
+    def gradient_count(self, dim: int) -> int | None:
+        """Smallest N at which N images Ua, generic a, determine U; None where nobody has counted.
+
+        Source: claims C.8, C.18.
+        """
+        return None
+
+    def exact_point(self, dim: int, rng: np.random.Generator) -> ExactPoint | None:
+        """A random member and its tangent space in integers, for counts by exact ranks; None where there is none."""
+        return None
 
     @abstractmethod
     def sample(self, dim: int, rng: np.random.Generator) -> NDArray[np.float64]:

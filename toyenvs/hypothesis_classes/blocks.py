@@ -42,6 +42,10 @@ class BlockRotations(MatrixGroup):
         return dim * (self.block - 1) // 2
 
     @override
+    def gradient_count(self, dim: int) -> int:
+        return self.block - 1
+
+    @override
     def sample(self, dim: int, rng: np.random.Generator) -> NDArray[np.float64]:
         self.require(dim)
         turns = special_ortho_group.rvs(self.block, size=dim // self.block, random_state=rng)

@@ -14,6 +14,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from toyenvs.hypothesis_classes.base import HypothesisClass
+from toyenvs.hypothesis_classes.exact import ExactPoint, random_integers
 
 __all__ = ["Householder"]
 
@@ -30,11 +31,26 @@ class Householder(HypothesisClass):
         return dim - 1
 
     @override
+    def gradient_count(self, dim: int) -> int:
+        return 1
+
+    @override
     def sample(self, dim: int, rng: np.random.Generator) -> NDArray[np.float64]:
         self.require(dim)
         axis = rng.standard_normal(dim)
         axis /= np.linalg.norm(axis)
         return np.eye(dim) - 2 * np.outer(axis, axis)
+
+    @override
+    def exact_point(self, dim: int, rng: np.random.Generator) -> ExactPoint:
+        # Normals v_0 e_i − v_i e_0 of an axis v with v_0 > 0.
+        axis = random_integers(rng, dim)
+        axis[0] = 1 + abs(axis[0])
+        identity = np.eye(dim, dtype=np.int64)
+        normals = axis[0] * identity[1:] - np.outer(axis[1:], identity[0])
+        tangents = np.array([np.outer(u, axis) + np.outer(axis, u) for u in normals])
+        square = int(axis @ axis)
+        return ExactPoint(tangents, square * identity - 2 * np.outer(axis, axis), square)
 
     @override
     def tangent(self, param: Float[Tensor, "*b d d"], ambient: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:

@@ -19,6 +19,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from toyenvs.hypothesis_classes.base import HypothesisClass
+from toyenvs.hypothesis_classes.exact import ExactPoint, integer_multiples, random_integers
 
 __all__ = ["AllMatrices", "Circulant", "Diagonal", "LinearSpace", "Symmetric"]
 
@@ -44,6 +45,11 @@ class LinearSpace(HypothesisClass):
         return np.tensordot(coordinates, self.space_basis(dim), axes=1)
 
     @override
+    def exact_point(self, dim: int, rng: np.random.Generator) -> ExactPoint:
+        basis = integer_multiples(self.space_basis(dim))
+        return ExactPoint(basis, np.tensordot(random_integers(rng, len(basis)), basis, axes=1))
+
+    @override
     def tangent(self, param: Float[Tensor, "*b d d"], ambient: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
         return self.project(ambient)
 
@@ -66,6 +72,10 @@ class AllMatrices(LinearSpace):
     @override
     def dimension(self, dim: int) -> int:
         return dim**2
+
+    @override
+    def gradient_count(self, dim: int) -> int:
+        return dim
 
     @override
     def scale(self, dim: int) -> float:
@@ -95,6 +105,10 @@ class Symmetric(LinearSpace):
         return dim * (dim + 1) // 2
 
     @override
+    def gradient_count(self, dim: int) -> int:
+        return dim
+
+    @override
     def scale(self, dim: int) -> float:
         return math.sqrt(2 / dim)
 
@@ -122,6 +136,10 @@ class Diagonal(LinearSpace):
         return dim
 
     @override
+    def gradient_count(self, dim: int) -> int:
+        return 1
+
+    @override
     def scale(self, dim: int) -> float:
         return 1.0
 
@@ -147,6 +165,10 @@ class Circulant(LinearSpace):
     @override
     def dimension(self, dim: int) -> int:
         return dim
+
+    @override
+    def gradient_count(self, dim: int) -> int:
+        return 1
 
     @override
     def scale(self, dim: int) -> float:

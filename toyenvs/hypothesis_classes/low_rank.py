@@ -17,6 +17,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from toyenvs.hypothesis_classes.base import HypothesisClass
+from toyenvs.hypothesis_classes.exact import ExactPoint, random_integers
 
 __all__ = ["LowRank"]
 
@@ -47,10 +48,22 @@ class LowRank(HypothesisClass):
         return self.rank * (2 * dim - self.rank)
 
     @override
+    def gradient_count(self, dim: int) -> int:
+        return dim
+
+    @override
     def sample(self, dim: int, rng: np.random.Generator) -> NDArray[np.float64]:
         self.require(dim)
         left, right = rng.standard_normal((2, dim, self.rank))
         return np.asarray(left @ right.T) / dim
+
+    @override
+    def exact_point(self, dim: int, rng: np.random.Generator) -> ExactPoint:
+        # At LR the tangent vectors are ER + LF; these span them, with p² redundant ones.
+        left, right = random_integers(rng, dim, self.rank), random_integers(rng, self.rank, dim)
+        units = np.eye(dim * self.rank, dtype=np.int64)
+        tangents = [*(units.reshape(-1, dim, self.rank) @ right), *(left @ units.reshape(-1, self.rank, dim))]
+        return ExactPoint(np.array(tangents), left @ right)
 
     @override
     def tangent(self, param: Float[Tensor, "*b d d"], ambient: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:

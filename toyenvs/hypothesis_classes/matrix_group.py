@@ -15,6 +15,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from toyenvs.hypothesis_classes.base import HypothesisClass, linear_combination
+from toyenvs.hypothesis_classes.exact import ExactPoint, integer_multiples, random_integers
 
 __all__ = ["MatrixGroup"]
 
@@ -34,6 +35,12 @@ class MatrixGroup(HypothesisClass):
     def algebra_part(self, skew: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:
         """Orthogonal projection of a skew matrix on the Lie algebra."""
         return skew
+
+    @override
+    def exact_point(self, dim: int, rng: np.random.Generator) -> ExactPoint:
+        generators = integer_multiples(self.algebra_basis(dim))
+        skew = np.tensordot(random_integers(rng, len(generators)), generators, axes=1)
+        return ExactPoint(generators, skew, group=True)
 
     @override
     def tangent(self, param: Float[Tensor, "*b d d"], ambient: Float[Tensor, "*b d d"]) -> Float[Tensor, "*b d d"]:

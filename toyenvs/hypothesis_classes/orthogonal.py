@@ -23,6 +23,8 @@ __all__ = ["Orthogonal", "SpecialOrthogonal"]
 class _OrthogonalGroup(MatrixGroup):
     """What SO(d) and O(d) share: all skew matrices are tangent vectors, D = d(d-1)/2 dimensions of them."""
 
+    scalar_label = "D+1"
+
     @override
     def dimension(self, dim: int) -> int:
         return dim * (dim - 1) // 2
@@ -37,6 +39,11 @@ class SpecialOrthogonal(_OrthogonalGroup):
 
     name = "so"
     label = r"\mathrm{SO}(d)"
+    gradient_label = "d-1"
+
+    @override
+    def gradient_count(self, dim: int) -> int:
+        return dim - 1
 
     @override
     def sample(self, dim: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -53,6 +60,11 @@ class Orthogonal(_OrthogonalGroup):
 
     name = "o"
     label = r"\mathrm{O}(d)"
+    gradient_label = "d"
+
+    @override
+    def gradient_count(self, dim: int) -> int:
+        return dim  # d − 1 images leave a reflection open
 
     @override
     def sample(self, dim: int, rng: np.random.Generator) -> NDArray[np.float64]:

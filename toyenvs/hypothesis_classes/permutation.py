@@ -19,7 +19,7 @@ __all__ = ["LARGEST_LISTED", "Permutation"]
 LARGEST_LISTED = 8
 """8! = 40,320 matrices are 20 MB; 9! are 235 MB, and each further dimension multiplies time and memory by itself."""
 
-_NO_DESCENT = "permutation: a finite set, which no descent can search; use the minimiser"
+_NO_DESCENT = "permutation: a finite set, which no descent can search; use a global solver"
 
 
 class Permutation(HypothesisClass):
@@ -37,6 +37,10 @@ class Permutation(HypothesisClass):
     @override
     def dimension(self, dim: int) -> int:
         return 0
+
+    @override
+    def gradient_count(self, dim: int) -> int:
+        return 1
 
     @override
     def sample(self, dim: int, rng: np.random.Generator) -> NDArray[np.float64]:

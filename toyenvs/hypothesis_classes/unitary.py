@@ -36,6 +36,10 @@ class Unitary(MatrixGroup):
         return dim**2 // 4
 
     @override
+    def gradient_count(self, dim: int) -> int:
+        return dim // 2
+
+    @override
     def sample(self, dim: int, rng: np.random.Generator) -> NDArray[np.float64]:
         self.require(dim)
         gaussian = rng.standard_normal((2, dim // 2, dim // 2))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from typing_extensions import override
 
@@ -17,6 +19,8 @@ class DDPG(Learner):
 
     name = "ddpg"
     label = "DDPG"
+    equations = "scalar"
+    style: ClassVar[Mapping[str, str]] = {"color": "#D55E00", "marker": "o", "markerfacecolor": "#D55E00"}
 
     @property
     @override

@@ -22,6 +22,7 @@ class GradientOnly(Learner):
 
     name = "gradient-only"
     label = "gradient matching"
+    equations = "gradient"
 
     @property
     @override

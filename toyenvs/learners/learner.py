@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -27,12 +28,23 @@ class Learner(ABC):
     """
 
     name: ClassVar[str]
-    """The name on the command line and in result files."""
 
     label: ClassVar[str]
-    """As it is written in tables and figures."""
+    """How the name is written in tables and figures; by default it is the name."""
+
+    equations: ClassVar[Literal["scalar", "gradient"] | None] = None
+    """Which count of a hypothesis class is its threshold: of scalars gᵀUa, or of images Ua; None where neither is."""
+
+    style: ClassVar[Mapping[str, str]] = {}
+    """``color``, ``marker`` and ``markerfacecolor`` of its curve in figures; where it has none, or several curves, they
+    are those of a palette: a warm one for learners that match values only, a cool one for others."""
 
     settings: DescentSettings = field(default_factory=DescentSettings)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" in vars(cls) and "label" not in vars(cls):
+            cls.label = cls.name
 
     @property
     def value_weight(self) -> float:
@@ -43,6 +55,11 @@ class Learner(ABC):
     @abstractmethod
     def gradient_weight(self) -> float:
         """Weight of the goal-gradient term in the loss (8); 0 for DDPG."""
+
+    @property
+    def matches_gradients(self) -> bool:
+        """Whether the loss has a goal-gradient term."""
+        return self.gradient_weight != 0
 
     def fit(
         self,

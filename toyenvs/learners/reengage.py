@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from typing_extensions import override
 
@@ -22,6 +24,8 @@ class ReenGAGE(Learner):
 
     name = "reengage"
     label = "ReenGAGE"
+    equations = "gradient"
+    style: ClassVar[Mapping[str, str]] = {"color": "#0072B2", "marker": "s", "markerfacecolor": "white"}
     alpha: float = 1.0
 
     def __post_init__(self) -> None:

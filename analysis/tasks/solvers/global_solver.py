@@ -18,7 +18,7 @@ from analysis.tasks.trials import Trials, judged_rows
 from toyenvs.constructions import Construction
 from toyenvs.hypothesis_classes.permutation import LARGEST_LISTED
 from toyenvs.learners import Learner, Outcome
-from toyenvs.learners.global_solvers import MinimiserSettings, minimise
+from toyenvs.learners.global_solvers import GlobalSolverSettings, solve_globally
 from toyenvs.replay.protocol import Protocol
 
 __all__ = ["GlobalSolver", "LeastSquares", "Relaxation"]
@@ -47,7 +47,7 @@ class LeastSquares(Solver):
 
     @override
     def run(self, trials: Trials) -> list[Row]:
-        result = minimise(
+        result = solve_globally(
             self.name,
             trials.construction,
             trials.group,
@@ -61,8 +61,8 @@ class LeastSquares(Solver):
         accepted = (Outcome.CONVERGED, Outcome.STATIONARY) if trials.data.noise else (Outcome.CONVERGED,)
         return judged_rows(trials, result, accepted)
 
-    def _settings(self) -> MinimiserSettings:
-        return MinimiserSettings()
+    def _settings(self) -> GlobalSolverSettings:
+        return GlobalSolverSettings()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ class GlobalSolver(LeastSquares):
     name = "global-solver"
     about = "the best possible optimiser: exact where there is a closed form, else restarts; luck does not count"
 
-    restarts: int = MinimiserSettings().restarts
+    restarts: int = GlobalSolverSettings().restarts
 
     def __post_init__(self) -> None:
         require_integer("restarts", self.restarts, 1)
@@ -104,5 +104,5 @@ class GlobalSolver(LeastSquares):
             raise ConfigError("dim", problem.dim, reason)
 
     @override
-    def _settings(self) -> MinimiserSettings:
-        return MinimiserSettings(restarts=self.restarts)
+    def _settings(self) -> GlobalSolverSettings:
+        return GlobalSolverSettings(restarts=self.restarts)

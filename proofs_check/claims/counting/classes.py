@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import sympy
 
-from proofs_check import theory as counts
 from proofs_check.claim import CheckSettings, Finding, Verdict
 from proofs_check.claims.counting.certificates import another_solution, count_genuine, draw_data, normals
 from proofs_check.claims.counting.section import (
@@ -28,19 +27,30 @@ from proofs_check.claims.counting.section import (
 from proofs_check.exact import class_tangents as ct
 from proofs_check.exact import rank as er
 from proofs_check.exact.solution_count import Equations, Solutions, low_rank_line
+from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES, HypothesisClass, LowRank, hypothesis_class
 
 _CLASS_DIMS = (3, 4, 6)
 
 
-def _class_cases(dims: Iterable[int]) -> Iterator[tuple[str, counts.ClassCounts, int]]:
+def _entries() -> dict[str, HypothesisClass]:
+    """The classes, and the drifts s' = s + a + t: t = U·1 with U diagonal."""
+    return HYPOTHESIS_CLASSES | {"translation": hypothesis_class("diagonal")}
+
+
+def _images(name: str, actions: er.Integers, rng: np.random.Generator) -> er.Residues:
+    """Derivatives of the image Ua, and of U·1 for a drift."""
+    return ct.class_images(_entries()[name], np.ones_like(actions) if name == "translation" else actions, rng)
+
+
+def _class_cases(dims: Iterable[int]) -> Iterator[tuple[str, HypothesisClass, int]]:
     for dim in dims:
-        for name, entry in counts.CLASS_COUNTS.items():
-            if name != "permutation" and entry.allows(dim):
+        for name, entry in _entries().items():
+            if not entry.finite and entry.allows(dim):
                 yield name, entry, dim
 
 
 def _pairs() -> list[tuple[int, str]]:
-    return [(dim, name) for dim in _CLASS_DIMS for name, entry in counts.CLASS_COUNTS.items() if entry.allows(dim)]
+    return [(dim, name) for dim in _CLASS_DIMS for name, entry in _entries().items() if entry.allows(dim)]
 
 
 @SECTION.check(
@@ -58,27 +68,25 @@ def _class_ranks(settings: CheckSettings) -> Finding:
     for name, entry, dim in _class_cases(_CLASS_DIMS):
         rng, size = generator(settings, dim, 17), entry.dimension(dim)
         actions, goals = er.draw_vectors(rng, max(size, dim) + 2, dim), er.draw_vectors(rng, max(size, dim) + 2, dim)
-        require(er.rank(actions[:dim]) == dim, f"{entry.name}, d = {dim}: the actions are dependent")
-        images = ct.class_images(name, actions, rng)
-        assert_same(er.rank(ct.image_rows(images[:dim])), size, f"{entry.name}, d = {dim}: independent tangent vectors")
+        require(er.rank(actions[:dim]) == dim, f"{name}, d = {dim}: the actions are dependent")
+        images = _images(name, actions, rng)
+        assert_same(er.rank(ct.image_rows(images[:dim])), size, f"{name}, d = {dim}: independent tangent vectors")
         found = er.leading_ranks(ct.scalar_rows(images, goals))
-        assert_same(
-            found, [min(num, size) for num in range(len(found))], f"{entry.name}, d = {dim}: ranks for N = 0, 1, …"
-        )
-        elsewhere = ct.class_images(name, actions[:dim], rng)
+        assert_same(found, [min(num, size) for num in range(len(found))], f"{name}, d = {dim}: ranks for N = 0, 1, …")
+        elsewhere = _images(name, actions[:dim], rng)
         tangents = [ct.image_rows(part[:dim]) for part in (images, elsewhere)]
         affine = er.rank(np.concatenate(tangents, axis=1)) == er.rank(tangents[0]) == er.rank(tangents[1])
-        assert_same(affine, entry.affine, f"{entry.name}, d = {dim}: whether the tangent space is the same elsewhere")
+        assert_same(affine, entry.affine, f"{name}, d = {dim}: whether the tangent space is the same elsewhere")
         beyond = 0 if affine else 1  # affine: the equations are linear; otherwise C.20, C.25
         assert_same(
             found.index(size) + beyond,
-            entry.scalar_threshold(dim),
-            f"{entry.name}, d = {dim}: scalars that determine U",
+            entry.scalar_count(dim),
+            f"{name}, d = {dim}: scalars that determine U",
         )
         visited.append((dim, name))
-        steps.append(f"{entry.name}, d = {dim}: M = {size}, ranks for N = 0 … {len(found) - 1}")
+        steps.append(f"{name}, d = {dim}: M = {size}, ranks for N = 0 … {len(found) - 1}")
     for dim in _CLASS_DIMS:
-        entry = counts.CLASS_COUNTS["permutation"]
+        entry = hypothesis_class("permutation")
         assert_same(
             (0, False), (entry.dimension(dim), entry.affine), f"permutations, d = {dim}: a finite set, not one point"
         )
@@ -120,20 +128,19 @@ def _class_gradients(settings: CheckSettings) -> Finding:
     for name, entry, dim in _class_cases(_CLASS_DIMS):
         rng, size = generator(settings, dim, 18), entry.dimension(dim)
         actions = er.draw_vectors(rng, dim, dim)
-        images = ct.class_images(name, actions, rng)
+        images = _images(name, actions, rng)
         first = er.leading_ranks(ct.image_rows(images))[::dim].index(size)
         enough = first
         if name in ("so", "o"):
             U, every_goal = er.rational_rotation(er.random_skew(rng, dim, bound=2)), np.eye(dim, dtype=np.int64)
             while another_solution(U, every_goal, actions[:enough], name) is not None:
                 enough += 1
-        assert_same(enough, entry.gradient_threshold(dim), f"{entry.name}, d = {dim}")
-        assert_same(entry.scalar_threshold(dim) / enough, entry.gain(dim), f"{entry.name}, d = {dim}: gain")
+        assert_same(enough, entry.gradient_count(dim), f"{name}, d = {dim}")
         visited.append((dim, name))
         if name.startswith("rank-"):
             _low_rank_twin(settings, int(name.removeprefix("rank-")), dim)
         another = f"; another solution up to N = {enough - 1}" if enough > first else ""
-        steps.append(f"{entry.name}, d = {dim}: rank M = {size} first at N = {first}{another}")
+        steps.append(f"{name}, d = {dim}: rank M = {size} first at N = {first}{another}")
     for dim in _CLASS_DIMS:
         a = er.draw_vectors(generator(settings, dim, 18, 1), 1, dim)[0] + 100 * np.arange(dim)
         distinct = {tuple(a[list(order)]) for order in permutations(range(dim))}
@@ -142,8 +149,8 @@ def _class_gradients(settings: CheckSettings) -> Finding:
             len(list(permutations(range(dim)))),
             f"permutations, d = {dim}: images of one action",
         )
-        entry = counts.CLASS_COUNTS["permutation"]
-        assert_same((1, 1.0), (entry.gradient_threshold(dim), entry.gain(dim)), f"permutations, d = {dim}: thresholds")
+        entry = hypothesis_class("permutation")
+        assert_same((1, 1), (entry.gradient_count(dim), entry.scalar_count(dim)), f"permutations, d = {dim}: counts")
         visited.append((dim, "permutation"))
         steps.append(f"permutations, d = {dim}: one action has {len(distinct)} different images")
     return Finding(Verdict.TRUE, f"{len(visited)} pairs of class and {covered(visited, _pairs())}", tuple(steps))
@@ -160,17 +167,15 @@ def _class_gradients(settings: CheckSettings) -> Finding:
 )
 def _least_squares(settings: CheckSettings) -> Finding:
     steps, visited = [], []
-    entry = counts.CLASS_COUNTS["all"]
+    entry = hypothesis_class("all")
     for dim in DIMS:
         rng = generator(settings, dim, 19)
         actions, goals = er.draw_vectors(rng, dim**2 + 1, dim), er.draw_vectors(rng, dim**2 + 1, dim)
         scalars = er.leading_ranks(np.einsum("ni,nj->nij", goals, actions).reshape(-1, dim**2))
         assert_same(scalars, [min(num, dim**2) for num in range(dim**2 + 2)], f"d = {dim}, DDPG")
-        vectors = er.leading_ranks(ct.image_rows(ct.class_images("all", actions[: dim + 1], rng)))[::dim]
+        vectors = er.leading_ranks(ct.image_rows(_images("all", actions[: dim + 1], rng)))[::dim]
         assert_same(vectors, [dim * min(num, dim) for num in range(dim + 2)], f"d = {dim}, ReenGAGE")
-        assert_same(
-            (entry.scalar_threshold(dim), entry.gradient_threshold(dim)), (dim**2, dim), f"d = {dim}, the table"
-        )
+        assert_same((entry.scalar_count(dim), entry.gradient_count(dim)), (dim**2, dim), f"d = {dim}, the table")
         visited.append(dim)
         steps.append(f"d = {dim}: full rank {dim**2} first at N = {dim**2} and N = {dim}")
     return Finding(Verdict.TRUE, f"{covered(visited, DIMS)}, all N ≤ d² + 1 and d + 1", tuple(steps))
@@ -235,8 +240,8 @@ _COUNTED: list[tuple[str, int, Callable[[np.random.Generator, int], Equations]]]
 def _class_solutions(settings: CheckSettings) -> Finding:
     steps, visited = [], []
     for place, (name, dim, make) in enumerate(_COUNTED):
-        entry = counts.CLASS_COUNTS[name]
-        text, size = f"{entry.name}, d = {dim}", entry.dimension(dim)
+        entry = hypothesis_class(name)
+        text, size = f"{name}, d = {dim}", entry.dimension(dim)
         for attempt in range(2):
             rng = generator(settings, place, attempt, 20)
             at, beyond = count_genuine(make(rng, size)), count_genuine(make(rng, size + 1))
@@ -244,7 +249,7 @@ def _class_solutions(settings: CheckSettings) -> Finding:
             assert at.real >= 2, f"{text}, N = M: U is alone"
             assert_same(at.real % 2, 0, f"{text}, N = M: parity")
             assert_same(beyond, Solutions(1, 1, True), f"{text}, N = M + 1")
-            assert_same(size + 1, entry.scalar_threshold(dim), f"{text}: scalars that determine U")
+            assert_same(size + 1, entry.scalar_count(dim), f"{text}: scalars that determine U")
             visited.append((dim, name))
             steps.append(f"{text}: {at.complex} complex solutions, {at.real} real, at N = {size}; 1 at {size + 1}")
     for dim in _CLASS_DIMS:
@@ -252,8 +257,8 @@ def _class_solutions(settings: CheckSettings) -> Finding:
         g, a = rng.integers(1, 10**6, size=(2, dim))
         values = {int(g @ a[list(order)]) for order in permutations(range(dim))}
         assert_same(len(values), len(list(permutations(range(dim)))), f"permutations, d = {dim}: different scalars")
-        entry = counts.CLASS_COUNTS["permutation"]
-        assert_same(1, entry.scalar_threshold(dim), f"permutations, d = {dim}: scalars that determine U")
+        entry = hypothesis_class("permutation")
+        assert_same(1, entry.scalar_count(dim), f"permutations, d = {dim}: scalars that determine U")
         visited.append((dim, "permutation"))
         steps.append(f"permutations, d = {dim}: one scalar tells all {len(values)} apart")
     intended = [(dim, name) for name, dim, _ in _COUNTED] + [(dim, "permutation") for dim in _CLASS_DIMS]
@@ -323,7 +328,7 @@ def _low_rank_corrected(settings: CheckSettings) -> Finding:
     rows = np.einsum("ni,nj->nij", er.draw_vectors(rng, 9, 3), er.draw_vectors(rng, 9, 3)).reshape(9, 9)
     assert_same(er.rank(rows), 9, "d = 3, N = 9: rank of the linear equations")
     for dim, rank in ((3, 2), (2, 1)):
-        predicted = counts.low_rank(rank).scalar_threshold(dim)
+        predicted = LowRank(rank).scalar_count(dim)
         assert_same(dim**2, predicted, f"d = {dim}, p = {rank}: scalars that determine every X")
     steps = (
         f"d = 3, p = 2, N = 8: of {len(found)} instances {tally[1]} have X alone and {tally[3]} two others",

@@ -34,7 +34,7 @@ from proofs_check.exact import rank as er
 from proofs_check.exact.solution_count import Solutions, search_rotations
 from proofs_check.proving.derivation import Derivation
 from toyenvs.algebra import apply, inner, scale
-from toyenvs.hypothesis_classes import SpecialOrthogonal
+from toyenvs.hypothesis_classes import SpecialOrthogonal, hypothesis_class
 
 __all__ = ["INSTANCES", "STARTS", "solutions_of_instances"]
 
@@ -285,6 +285,6 @@ def _alone_beyond_dimension(settings: CheckSettings) -> Finding:
         for group in ("so", "o"):
             num = counts.rotation_dimension(dim) + 1
             assert_predicted("ddpg", group, dim, num)
-            assert_same(num, counts.CLASS_COUNTS[group].scalar_threshold(dim), f"d = {dim}, {group}: scalars")
+            assert_same(num, hypothesis_class(group).scalar_count(dim), f"d = {dim}, {group}: scalars")
     steps = tuple(f"d = {dim}, N = D + 1: {n} instances, U is the one solution over C" for dim, n in INSTANCES.items())
     return Finding(Verdict.TRUE, _instances(_places(found)), steps)

@@ -1,7 +1,7 @@
-"""Minimisers, by name: what the best possible optimiser of a loss would find.
+"""Global solvers, by name: what the best possible optimiser of a loss would find.
 
-A learner of :mod:`toyenvs.learners` descends from one start. A minimiser looks for *all* zeros of the same loss, and
-reports ``ambiguous`` when it has found two: hitting the true parameter while another zero exists is luck, not
+A learner of :mod:`toyenvs.learners` descends from one start. A global solver looks for *all* zeros of the same loss,
+and reports ``ambiguous`` when it has found two: hitting the true parameter while another zero exists is luck, not
 identification. Like a learner it sees transitions, never the true parameter.
 
 * ``global-solver``  over the hypothesis class: exactly where there is an exact method (Procrustes, rank, enumeration),
@@ -26,17 +26,17 @@ from toyenvs.learners.global_solvers.finite import assign, enumerate_members
 from toyenvs.learners.global_solvers.linear import all_matrices, on_affine_class
 from toyenvs.learners.global_solvers.procrustes import procrustes
 from toyenvs.learners.global_solvers.relaxation import relax
-from toyenvs.learners.global_solvers.restarts import minimise_with_restarts
-from toyenvs.learners.global_solvers.settings import MinimiserSettings
+from toyenvs.learners.global_solvers.restarts import solve_with_restarts
+from toyenvs.learners.global_solvers.settings import GlobalSolverSettings
 from toyenvs.replay import Transitions
 
-__all__ = ["MINIMISERS", "MinimiserSettings", "StartingPoints", "minimise"]
+__all__ = ["GLOBAL_SOLVERS", "GlobalSolverSettings", "StartingPoints", "solve_globally"]
 
 StartingPoints = Callable[[int], Tensor]
 """The r-th random start of every trial, (B, d, d), r = 0, 1, …; the same whenever it is asked for."""
 
 
-def minimise(
+def solve_globally(
     method: str,
     construction: Construction,
     hypothesis_class: HypothesisClass,
@@ -45,12 +45,12 @@ def minimise(
     *,
     value_weight: float,
     gradient_weight: float,
-    settings: MinimiserSettings,
+    settings: GlobalSolverSettings,
 ) -> TrainingResult:
     """Find the parameters that minimise the loss of each of B replay buffers.
 
     Args:
-        method: a key of ``MINIMISERS``.
+        method: a key of ``GLOBAL_SOLVERS``.
         construction: one with reduced residuals.
         hypothesis_class: where the parameter lives.
         transitions: B buffers of N ≥ 1 transitions.
@@ -66,18 +66,18 @@ def minimise(
     Raises:
         ValueError: if the method, the construction or the weights do not suit, or a buffer is empty.
     """
-    if method not in MINIMISERS:
-        raise ValueError(f"method: {method!r} is not one of {', '.join(MINIMISERS)}")
+    if method not in GLOBAL_SOLVERS:
+        raise ValueError(f"method: {method!r} is not one of {', '.join(GLOBAL_SOLVERS)}")
     equations = Equations.from_transitions(construction, transitions, value_weight, gradient_weight)
-    return MINIMISERS[method](hypothesis_class, equations, starting_points, value_weight, settings)
+    return GLOBAL_SOLVERS[method](hypothesis_class, equations, starting_points, value_weight, settings)
 
 
-def _minimiser(
+def _on_the_class(
     hypothesis_class: HypothesisClass,
     equations: Equations,
     starting_points: StartingPoints,
     value_weight: float,
-    settings: MinimiserSettings,
+    settings: GlobalSolverSettings,
 ) -> TrainingResult:
     reference, typical = starting_points(0), typical_loss(equations, starting_points)
     dim, tolerance = reference.shape[-1], settings.loss_tolerance
@@ -93,7 +93,7 @@ def _minimiser(
     whole_group = type(hypothesis_class) in (SpecialOrthogonal, Orthogonal)
     if whole_group and equations.has_gradients and equations.goal_dim == dim:
         return _with_procrustes(hypothesis_class, equations, starting_points, typical, value_weight, settings)
-    return minimise_with_restarts(hypothesis_class, equations, starting_points, typical, settings)
+    return solve_with_restarts(hypothesis_class, equations, starting_points, typical, settings)
 
 
 def _with_procrustes(
@@ -102,7 +102,7 @@ def _with_procrustes(
     starting_points: StartingPoints,
     typical: Float[Tensor, " b"],
     value_weight: float,
-    settings: MinimiserSettings,
+    settings: GlobalSolverSettings,
 ) -> TrainingResult:
     """Every zero of the whole loss is one of the gradient term, and there the value term is 0 as well."""
     param, unique = procrustes(equations.moment, rotations=isinstance(hypothesis_class, SpecialOrthogonal))
@@ -113,7 +113,7 @@ def _with_procrustes(
     if not value_weight or not bool(noisy.any()):
         return result
     # Without a zero the two terms have different minimisers, and Procrustes' is a good place to start from.
-    rest = minimise_with_restarts(
+    rest = solve_with_restarts(
         hypothesis_class,
         equations.trials(noisy),
         lambda number: starting_points(number)[noisy],
@@ -131,7 +131,7 @@ def _least_squares(
     equations: Equations,
     starting_points: StartingPoints,
     value_weight: float,
-    settings: MinimiserSettings,
+    settings: GlobalSolverSettings,
 ) -> TrainingResult:
     typical = typical_loss(equations, starting_points)
     return all_matrices(equations, starting_points(0), typical, settings.loss_tolerance)
@@ -142,7 +142,7 @@ def _relaxation(
     equations: Equations,
     starting_points: StartingPoints,
     value_weight: float,
-    settings: MinimiserSettings,
+    settings: GlobalSolverSettings,
 ) -> TrainingResult:
     if not hypothesis_class.orthogonal:
         raise ValueError(f"group: {hypothesis_class.name!r} has members that are not orthogonal; relaxed is UᵀU = I")
@@ -150,10 +150,10 @@ def _relaxation(
     return relax(equations, starting_points(0), typical, settings.loss_tolerance, settings.max_steps)
 
 
-_Method = Callable[[HypothesisClass, Equations, StartingPoints, float, MinimiserSettings], TrainingResult]
+_Method = Callable[[HypothesisClass, Equations, StartingPoints, float, GlobalSolverSettings], TrainingResult]
 
-MINIMISERS: dict[str, _Method] = {
-    "global-solver": _minimiser,
+GLOBAL_SOLVERS: dict[str, _Method] = {
+    "global-solver": _on_the_class,
     "least-squares": _least_squares,
     "relaxation": _relaxation,
 }

@@ -78,12 +78,12 @@ class Equations:
             )
         count = transitions.action.shape[-2]
         if count < 1:
-            raise ValueError("transitions: 0 in a buffer; a minimiser needs at least 1")
+            raise ValueError("transitions: 0 in a buffer; a global solver needs at least 1")
         reduced = construction.reduced_residuals(
             transitions.observation, transitions.action, transitions.next_observation
         )
         if reduced is None:
-            raise ValueError(f"construction: {construction.name!r} has no reduced residuals, which minimisers need")
+            raise ValueError(f"construction: {construction.name!r} has no reduced residuals, which global solvers need")
         inputs = algebra.scale(reduced.inputs, reduced.weight)
         outputs = algebra.scale(reduced.outputs, reduced.weight)
         goals = transitions.desired_goal

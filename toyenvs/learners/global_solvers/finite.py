@@ -1,4 +1,4 @@
-"""Permutations: exact minimisers of finite classes.
+"""Permutations: exact global solvers on finite classes.
 
 Up to ``LARGEST_LISTED`` dimensions every member is tried, so every zero is seen. Beyond, gradient matching is an
 assignment problem: coordinate j of the outputs equals coordinate i of the inputs. Its zeros are the matchings of equal

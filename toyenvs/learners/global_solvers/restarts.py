@@ -23,10 +23,10 @@ from toyenvs.hypothesis_classes import HypothesisClass
 from toyenvs.learners.descent import Outcome, TrainingResult
 from toyenvs.learners.global_solvers.equations import Equations
 from toyenvs.learners.global_solvers.levenberg_marquardt import Descended, levenberg_marquardt
-from toyenvs.learners.global_solvers.settings import MinimiserSettings
+from toyenvs.learners.global_solvers.settings import GlobalSolverSettings
 from toyenvs.regret import uniform_regret
 
-__all__ = ["minimise_with_restarts"]
+__all__ = ["solve_with_restarts"]
 
 _FIRST_BLOCK, _LARGEST_BLOCK = 16, 128
 """Blocks double in size: hard trials need hundreds of starts, and a larger batch is faster."""
@@ -48,12 +48,12 @@ _CHUNK = 8_000_000
 """Numbers of working memory at a time."""
 
 
-def minimise_with_restarts(
+def solve_with_restarts(
     hypothesis_class: HypothesisClass,
     equations: Equations,
     starting_points: Callable[[int], Float[Tensor, "b d d"]],
     typical: Float[Tensor, " b"],
-    settings: MinimiserSettings,
+    settings: GlobalSolverSettings,
     first: Float[Tensor, "b d d"] | None = None,
 ) -> TrainingResult:
     """Look for the zeros of B losses, or their lowest points.
@@ -81,7 +81,7 @@ class _Search:
         equations: Equations,
         starting_points: Callable[[int], Float[Tensor, "b d d"]],
         typical: Float[Tensor, " b"],
-        settings: MinimiserSettings,
+        settings: GlobalSolverSettings,
         first: Float[Tensor, "b d d"] | None,
     ) -> None:
         self.hypothesis_class = hypothesis_class

@@ -1,15 +1,15 @@
-"""How long a minimiser looks, and when it calls two answers different."""
+"""How long a global solver looks, and when it calls two answers different."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["MinimiserSettings"]
+__all__ = ["GlobalSolverSettings"]
 
 
 @dataclass(frozen=True)
-class MinimiserSettings:
-    """The same for every minimiser; each uses what it needs.
+class GlobalSolverSettings:
+    """The same for every global solver; each uses what it needs.
 
     Attributes:
         restarts: most starting points that a trial may use.

@@ -21,7 +21,7 @@ from toyenvs.constructions.base import points_in_ball, unit_vectors
 from toyenvs.hypothesis_classes import HypothesisClass, SpecialOrthogonal, hypothesis_class
 from toyenvs.learners import DDPG, Outcome, TrainingResult, losses
 from toyenvs.learners.descent import DescentSettings
-from toyenvs.learners.global_solvers import MINIMISERS, MinimiserSettings, minimise
+from toyenvs.learners.global_solvers import GLOBAL_SOLVERS, GlobalSolverSettings, solve_globally
 from toyenvs.learners.global_solvers.equations import Equations
 from toyenvs.learners.global_solvers.procrustes import procrustes
 from toyenvs.learners.global_solvers.relaxation import least_norm
@@ -91,9 +91,9 @@ def solve(
     world: World,
     weights: tuple[float, float],
     method: str = "minimiser",
-    settings: MinimiserSettings | None = None,
+    settings: GlobalSolverSettings | None = None,
 ) -> TrainingResult:
-    return minimise(
+    return solve_globally(
         method,
         world.construction,
         world.group,
@@ -101,7 +101,7 @@ def solve(
         world.starting_points,
         value_weight=weights[0],
         gradient_weight=weights[1],
-        settings=settings or MinimiserSettings(),
+        settings=settings or GlobalSolverSettings(),
     )
 
 
@@ -234,8 +234,9 @@ def test_scalars_determine_a_rotation_from_one_beyond_the_dimension(dim: int, mi
 @pytest.mark.parametrize("group", ["o", "so2-blocks", "unitary", "householder", "rank-1"])
 @pytest.mark.parametrize("weights", [VALUES, GRADIENTS])
 def test_other_smooth_classes_need_what_the_table_says(group: str, weights: tuple[float, float]) -> None:
-    row = counts.CLASS_COUNTS[group]
-    needed = row.scalar_threshold(4) if weights == VALUES else row.gradient_threshold(4)
+    row = hypothesis_class(group)
+    needed = row.scalar_count(4) if weights == VALUES else row.gradient_count(4)
+    assert needed is not None
     # Q* needs orthogonal members at every discount but 0.
     world = draw_world(GradientFeedback(4, 0.0), group, needed)
     assert_identified(world, solve(world, weights))
@@ -318,7 +319,7 @@ def test_a_trial_does_not_depend_on_its_company() -> None:
         def start(number: int, keep: Tensor = keep) -> Tensor:
             return world.starting_points(number)[keep]
 
-        alone = minimise(
+        alone = solve_globally(
             "minimiser",
             world.construction,
             world.group,
@@ -326,7 +327,7 @@ def test_a_trial_does_not_depend_on_its_company() -> None:
             start,
             value_weight=1.0,
             gradient_weight=0.0,
-            settings=MinimiserSettings(),
+            settings=GlobalSolverSettings(),
         )
         torch.testing.assert_close(alone.param, together.param[keep], rtol=0, atol=1e-6)
         for name in ("outcome", "start", "num_starts"):
@@ -335,7 +336,7 @@ def test_a_trial_does_not_depend_on_its_company() -> None:
 
 def test_starts_are_counted_and_the_budget_is_kept() -> None:
     world = draw_world(GradientFeedback(4), "so", 7)
-    result = solve(world, VALUES, settings=MinimiserSettings(restarts=3))
+    result = solve(world, VALUES, settings=GlobalSolverSettings(restarts=3))
     assert result.num_starts.tolist() == [3] * 6
     assert bool((result.start < 3).all())
     for group, starts in (("so", 1), ("o", 2)):
@@ -351,8 +352,9 @@ def test_starts_are_counted_and_the_budget_is_kept() -> None:
 @pytest.mark.parametrize("group", ["all", "symmetric", "diagonal", "circulant"])
 @pytest.mark.parametrize("weights", [VALUES, GRADIENTS])
 def test_affine_classes_are_a_matter_of_rank(group: str, weights: tuple[float, float]) -> None:
-    row = counts.CLASS_COUNTS[group]
-    needed = row.scalar_threshold(4) if weights == VALUES else row.gradient_threshold(4)
+    row = hypothesis_class(group)
+    needed = row.scalar_count(4) if weights == VALUES else row.gradient_count(4)
+    assert needed is not None
     world = draw_world(GradientFeedback(4, 0.0), group, needed)
     assert_identified(world, solve(world, weights))
     if needed > 1:
@@ -450,7 +452,7 @@ def test_the_least_norm_lies_between_bounds_from_schatten_norms() -> None:
 @pytest.mark.usefixtures("unchecked_types")
 def test_the_relaxation_has_its_threshold_where_theory_says() -> None:
     # 3d²/4 − d/4 = 46 at d = 8; the transition is a few equations wide.
-    settings = MinimiserSettings()
+    settings = GlobalSolverSettings()
     below, above = (draw_world(GradientFeedback(8), "o", n, trials=40) for n in (34, 58))
     low, high = (solve(world, VALUES, "relaxation", settings) for world in (below, above))
     assert int((low.outcome == int(Outcome.AMBIGUOUS)).sum()) >= 36
@@ -504,7 +506,7 @@ def test_noise_leaves_the_ball_empty() -> None:
 
 def test_the_budget_of_the_relaxation_is_kept() -> None:
     world = draw_world(GradientFeedback(4), "o", 15)
-    result = solve(world, VALUES, "relaxation", MinimiserSettings(max_steps=3))
+    result = solve(world, VALUES, "relaxation", GlobalSolverSettings(max_steps=3))
     assert set(result.outcome.tolist()) <= {int(Outcome.NOT_CONVERGED), int(Outcome.AMBIGUOUS)}
     assert int(result.steps.max()) <= 3
 
@@ -516,7 +518,7 @@ def test_misuse_is_answered_in_one_line() -> None:
     world = draw_world(GradientFeedback(3), "so", 2)
     with pytest.raises(ValueError, match=r"^method: 'newton' is not one of minimiser, least-squares, relaxation$"):
         solve(world, VALUES, "newton")
-    assert list(MINIMISERS) == ["minimiser", "least-squares", "relaxation"]
+    assert list(GLOBAL_SOLVERS) == ["minimiser", "least-squares", "relaxation"]
     for weights in ((0.0, 0.0), (-1.0, 2.0), (1.0, float("inf")), (float("nan"), 1.0)):
         with pytest.raises(ValueError, match=r"^value_weight, gradient_weight: "):
             solve(world, weights)
@@ -550,7 +552,7 @@ def test_misuse_is_answered_in_one_line() -> None:
 )
 def test_settings_say_what_is_allowed(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"^{name}: "):
-        MinimiserSettings(**{name: value})
+        GlobalSolverSettings(**{name: value})
 
 
 def test_a_long_buffer_compressed_in_blocks_is_the_same_loss() -> None:

@@ -1,0 +1,129 @@
+"""A new construction, hypothesis class or learner is one file and one line of registration, and nothing else knows."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+
+import gymnasium
+import numpy as np
+import pytest
+
+import toyenvs
+from proofs_check.exact.rank_prediction import count_by_rank
+from proofs_check.testing import draw_problem
+from proofs_check.theory import predicted_count, predicted_threshold, prediction_label
+from toyenvs import constructions, registry
+from toyenvs.constructions import construction_class
+from toyenvs.envs.goal_env import GoalEnv
+from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES, hypothesis_class
+from toyenvs.learners import LEARNERS, DescentSettings, Outcome
+
+SOURCE = '''
+from dataclasses import dataclass
+import numpy as np
+from typing_extensions import override
+from toyenvs.constructions.base import Construction
+from toyenvs.constructions.gradient_feedback import GradientFeedback
+from toyenvs.hypothesis_classes import Symmetric
+from toyenvs.learners.learner import Learner
+
+class EveryThird(GradientFeedback):
+    """Proposition 1, told of as if every third transition were informative."""
+    name = "every-third"
+
+    @classmethod
+    def transitions_for_informative(cls, count):
+        return 3 * count - 2
+
+    @classmethod
+    def length_label(cls, label):
+        return f"3({label})-2"
+
+class Hankel(Symmetric):
+    """U_ij = c_(i+j), 2d − 1 degrees of freedom; every image says d of them at most."""
+    name, label = "hankel", "H"
+    scalar_label, gradient_label = "2d-1", "2"
+
+    def dimension(self, dim):
+        return 2 * dim - 1
+
+    def gradient_count(self, dim):
+        return 2
+
+    def space_basis(self, dim):
+        index = np.add.outer(np.arange(dim), np.arange(dim))
+        basis = np.stack([(index == k).astype(float) for k in range(2 * dim - 1)])
+        return basis / np.linalg.norm(basis, axis=(1, 2), keepdims=True)
+
+    def project(self, ambient):
+        import torch
+        basis = torch.from_numpy(self.space_basis(ambient.shape[-1])).to(ambient)
+        return torch.einsum("mij,mkl,...kl->...ij", basis, basis, ambient)
+
+@dataclass(frozen=True)
+class Halved(Learner):
+    """ReenGAGE with half of the weight."""
+    name, label, equations = "halved", "half", "gradient"
+    gradient_weight = property(lambda self: 0.5)
+'''
+
+
+@pytest.fixture(scope="module")
+def added(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The three, registered in this process; the packages read the table of constructions again."""
+    folder = tmp_path_factory.mktemp("added")
+    (folder / "added_here.py").write_text(SOURCE, encoding="utf-8")
+    sys.path.insert(0, str(folder))
+    module = importlib.import_module("added_here")
+    ids, known = dict(toyenvs.ENV_IDS), dict(constructions.EXTENSIONS)
+    registry.REGISTRY["every-third"] = registry.Registered("added_here", "EveryThird")
+    HYPOTHESIS_CLASSES["hankel"] = module.Hankel()
+    LEARNERS["halved"] = module.Halved
+    importlib.reload(toyenvs)
+    constructions.EXTENSIONS.update(constructions.load(from_paper=False))
+    yield
+    sys.path.remove(str(folder))
+    del registry.REGISTRY["every-third"], HYPOTHESIS_CLASSES["hankel"], LEARNERS["halved"], sys.modules["added_here"]
+    gymnasium.registry.pop("toyenvs/EveryThird-v0")
+    toyenvs.ENV_IDS = ids
+    constructions.EXTENSIONS.clear()
+    constructions.EXTENSIONS.update(known)
+
+
+@pytest.mark.usefixtures("added")
+def test_a_construction_is_stepped_and_predicted() -> None:
+    assert toyenvs.ENV_IDS["toyenvs/EveryThird-v0"] == "every-third"
+    env = gymnasium.make("toyenvs/EveryThird-v0", dim=3)
+    before, _ = env.reset(seed=0)
+    after, *_ = env.step(np.zeros(3))
+    np.testing.assert_array_equal(after["observation"], before["observation"])
+    assert isinstance(env.unwrapped, GoalEnv)
+    assert construction_class("every-third") is type(env.unwrapped.construction)
+    # D + 1 = 4 informative transitions at d = 3.
+    assert predicted_threshold("every-third", "so", "ddpg", 3) == 10
+    assert predicted_threshold("every-third", "so", "ddpg", 3, goals_per_transition=2) is None
+    assert prediction_label("every-third", "so", "ddpg") == "3(D+1)-2"
+
+
+@pytest.mark.usefixtures("added")
+@pytest.mark.parametrize("dim", [3, 4])
+def test_a_class_has_its_counts_and_exact_ranks_agree(dim: int) -> None:
+    assert predicted_count("gradient-feedback", "hankel", "ddpg", dim) == 2 * dim - 1
+    found = count_by_rank(construction_class("gradient-feedback"), hypothesis_class("hankel"), dim, 0.0)
+    assert (found.dimension, found.ddpg, found.reengage) == (2 * dim - 1, 2 * dim - 1, 2)
+    assert prediction_label("gradient-feedback", "hankel", "reengage") == "2"
+
+
+@pytest.mark.usefixtures("added", "unchecked_types")
+def test_a_learner_fits_and_is_predicted() -> None:
+    learner = LEARNERS["halved"](settings=DescentSettings(max_steps=5000))
+    assert (learner.label, learner.matches_gradients) == ("half", True)
+    problem = draw_problem(construction_class("gradient-feedback")(3, 0.0), "hankel", 0, 3, 20, goal_spread=0.0)
+    result = learner.fit(
+        problem.construction, problem.hypothesis_class, problem.transitions, problem.online_param, None
+    )
+    assert result.outcome.tolist() == [Outcome.CONVERGED] * 3
+    assert predicted_threshold("gradient-feedback", "so", "halved", 5) == 4
+    assert predicted_threshold("gradient-feedback", "hankel", "halved", 5) == 2
