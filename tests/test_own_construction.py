@@ -17,7 +17,7 @@ from analysis.reports.results_figure import caption
 from analysis.results.saved_run import load_results
 from analysis.tasks.setting import ConfigError, Setting
 from analysis.tasks.trial import Batch, run_own_batch
-from toyenvs.constructions import GradientFeedback, own
+from toyenvs.constructions import GradientFeedback, user_defined
 from toyenvs.constructions.user_defined import load_construction
 
 pytestmark = pytest.mark.usefixtures("unchecked_types")
@@ -282,7 +282,7 @@ def test_a_finished_run_is_drawn_without_running_its_construction(
     assert {setting["construction"] for setting in config["settings"]} == {"mine.py:Complex"}
     assert str(tmp_path) not in json.dumps(config)  # the same file elsewhere is the same construction
     file.write_text("raise SystemExit('run')\n", encoding="utf-8")
-    monkeypatch.setattr(own, "_LOADED", {})
+    monkeypatch.setattr(user_defined, "_LOADED", {})
     assert main(["plot", str(tmp_path / "run"), "--format", "svg", "--out", str(tmp_path / "drawn")]) == 0
     assert len(list((tmp_path / "drawn").iterdir())) == 4
 
@@ -292,7 +292,7 @@ def test_a_worker_refuses_another_version(file: Path, monkeypatch: pytest.Monkey
     setting = Setting(construction=loaded.name, construction_source=loaded.source, dim=2)
     batch = Batch(setting, 3, 0, 2)
     assert len(run_own_batch(loaded.reference, batch)) == 2
-    monkeypatch.setattr(own, "_LOADED", {})
+    monkeypatch.setattr(user_defined, "_LOADED", {})
     with pytest.raises(ConfigError, match="has not been loaded"):
         setting.make_construction()
     file.write_text(SOURCE + "\n", encoding="utf-8")
@@ -356,13 +356,13 @@ def test_a_class_can_be_given_itself() -> None:
 
 
 def test_an_entry_point_is_a_name_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = EntryPoint("their-drift", "toyenvs.constructions:GradientFeedback", own.ENTRY_POINTS)
+    entry = EntryPoint("their-drift", "toyenvs.constructions:GradientFeedback", user_defined.ENTRY_POINTS)
 
     def installed(group: str, name: str) -> list[EntryPoint]:
-        assert group == own.ENTRY_POINTS
+        assert group == user_defined.ENTRY_POINTS
         return [entry] if name == "their-drift" else []
 
-    monkeypatch.setattr(own, "entry_points", installed)
+    monkeypatch.setattr(user_defined, "entry_points", installed)
     (setting,) = compare_learners((3,), ("ddpg",), construction="their-drift").settings
     assert setting.construction == "their-drift"
     assert setting.own is not None
@@ -466,7 +466,7 @@ def test_a_landscape_is_not_computed_of_what_is_not_loaded(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert scale(file, "OwnGroup", tmp_path / "run", "--executor", "serial") == 0
-    monkeypatch.setattr(own, "_LOADED", {})
+    monkeypatch.setattr(user_defined, "_LOADED", {})
     capsys.readouterr()
     assert main(["plot", str(tmp_path / "run"), "--figure", "landscape"]) == 2
     assert "a construction of this package" in capsys.readouterr().err
