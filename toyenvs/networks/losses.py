@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from toyenvs.learners.goal_set import gate_gradient, pooled
+from toyenvs.learners.goal_set import pooled
 from toyenvs.learners.losses import goal_gradient, goal_gradient_loss, td_loss
 from toyenvs.networks.deep_sets import DeepSets
 from toyenvs.networks.perceptrons import Actor, Critic
@@ -138,9 +138,8 @@ def reengage_loss(
         goal: g.
         alpha: α ≥ 0, the weight of a mean over goal coordinates.
     """
-    fixed, fixed_gradient = _with_goal_gradient(target, goal, create_graph=False)
-    found, gradient = _with_goal_gradient(value, goal, create_graph=True)
-    return td_loss(found - fixed.detach()) + alpha * goal_gradient_loss(gradient - fixed_gradient)
+    residual, gradient = _detached_residuals(value, target, goal)
+    return td_loss(residual) + alpha * goal_gradient_loss(gradient)
 
 
 def reengage_loss_in_graph(
@@ -171,8 +170,15 @@ def multi_reengage_loss(
         gates: b in {0, 1}.
         alpha: α ≥ 0.
     """
-    mismatch = gate_gradient(value, gates, create_graph=True) - gate_gradient(target, gates)
-    return ddpg_loss(value, target, gates) + alpha * mismatch.square().sum(-1).mean(-1)
+    residual, gradient = _detached_residuals(value, target, gates)
+    return td_loss(residual) + alpha * gradient.square().sum(-1).mean(-1)
+
+
+def _detached_residuals(value: GoalFunction, target: GoalFunction, goal: Tensor) -> tuple[Tensor, Tensor]:
+    """Q − (R + γQ') and its goal gradient, (B,) and (B, d), in which the target is a constant."""
+    fixed, fixed_gradient = _with_goal_gradient(target, goal, create_graph=False)
+    found, gradient = _with_goal_gradient(value, goal, create_graph=True)
+    return found - fixed.detach(), gradient - fixed_gradient
 
 
 def _with_goal_gradient(function: GoalFunction, goal: Tensor, *, create_graph: bool) -> tuple[Tensor, Tensor]:
