@@ -15,7 +15,7 @@ from scipy.stats import binom, chi2
 
 from analysis.statistics.counts import Counts
 from analysis.statistics.profile import profile_log_likelihood, rates_profile
-from analysis.statistics.psychometric import NO_RATES, RATES, Rates, success_probability
+from analysis.statistics.psychometric import NO_RATES, RATES, Rates, linear_predictor, probability, success_probability
 from analysis.statistics.threshold import decided_bracket, fit_threshold
 
 SEPARATED = {6: (0, 16), 7: (16, 16)}
@@ -472,7 +472,7 @@ def test_a_lapse_does_not_move_n50() -> None:
 
 
 def test_the_curve_by_hand_and_back() -> None:
-    # β = 0 and a jump are both 1/2 at N50; elsewhere a jump is at its asymptotes.
+    # A jump is 1/2 at N50 and elsewhere at its asymptotes.
     assert success_probability(np.array([1.0, 2.0, 4.0]), 2.0, math.inf, Rates(0.05, 0.1)) == pytest.approx(
         [0.05, 0.5, 0.9]
     )
