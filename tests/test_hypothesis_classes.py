@@ -1,4 +1,4 @@
-"""SO(d) and O(d): the distribution, the tangent space, the retraction and the projection.
+"""SO(d) and O(d): the distribution, long and many retractions, the projection and the components.
 
 What every class must do is in test_hypothesis_contract.py, _samples.py and _geometry.py.
 """
@@ -44,16 +44,6 @@ def defect(param: Tensor) -> Tensor:
 
 @by_group
 @by_dim
-def test_samples_are_members_of_the_class(group: HypothesisClass, dim: int) -> None:
-    params = sample(group, dim, 50)
-    assert float(defect(params).max()) < 1e-13
-    signs = torch.linalg.det(params).sign()
-    # All 50 of one sign happens with probability 2^-49 on O(d).
-    assert set(signs.tolist()) == ({1.0} if group.name == "so" else {1.0, -1.0})
-
-
-@by_group
-@by_dim
 def test_samples_have_the_moments_of_haar_measure(group: HypothesisClass, dim: int) -> None:
     # Haar: E U_ij = 0, E U_ij² = 1/d, E tr(U) = 0, and O(d) gives rotations and reflections the same weight.
     # Hoeffding for n means of variables in an interval of length w: P(|mean − E| > t) ≤ 2 exp(−2nt²/w²). With
@@ -68,59 +58,6 @@ def test_samples_have_the_moments_of_haar_measure(group: HypothesisClass, dim: i
     if group.name == "o":
         rotations = (torch.linalg.det(params) > 0).double()
         assert abs(float(rotations.mean()) - 0.5) < unit_tolerance
-
-
-@by_group
-def test_samples_depend_on_the_generator_only(group: HypothesisClass) -> None:
-    assert torch.equal(sample(group, 4, 3, seed=5), sample(group, 4, 3, seed=5))
-    assert not torch.equal(sample(group, 4, 3, seed=5), sample(group, 4, 3, seed=6))
-
-
-# --- tangent space ----------------------------------------------------------------------------------------
-
-
-@by_group
-@by_dim
-def test_tangent_is_the_orthogonal_projection(group: HypothesisClass, dim: int) -> None:
-    param, ambient = sample(group, dim, 7), gaussian(7, dim, dim)
-    tangent = group.tangent(param, ambient)
-    torch.testing.assert_close(tangent, -tangent.mT, rtol=0, atol=0)
-    # What it maps a tangent vector VΩ to is Ω itself ...
-    torch.testing.assert_close(group.tangent(param, param @ tangent), tangent, rtol=0, atol=1e-14)
-    # ... and what it leaves out is normal to every tangent vector.
-    other = random_skew(7, dim, 1.0)
-    normal = ambient - param @ tangent
-    torch.testing.assert_close(
-        (normal * (param @ other)).sum((-2, -1)), torch.zeros(7, dtype=torch.float64), rtol=0, atol=1e-13
-    )
-
-
-@by_group
-@by_dim
-def test_tangent_of_the_euclidean_gradient_is_the_riemannian_one(group: HypothesisClass, dim: int) -> None:
-    frequencies = gaussian(dim, dim, seed=3)
-
-    def function(param: Tensor) -> Tensor:
-        return torch.sin(frequencies * param + 1).sum((-2, -1))
-
-    param = sample(group, dim, 5).requires_grad_(True)
-    (euclidean,) = torch.autograd.grad(function(param).sum(), param)
-    param = param.detach()
-    direction = random_skew(5, dim, 1.0)
-    step = 1e-5
-    difference = function(group.retract(param, step * direction)) - function(group.retract(param, -step * direction))
-    slope = (group.tangent(param, euclidean) * direction).sum((-2, -1))
-    # Truncation ~ step² times third derivatives of order 10, rounding ~ 1e-15/step: both 1e-9 and less.
-    torch.testing.assert_close(slope, difference / (2 * step), rtol=0, atol=1e-8)
-
-
-@by_group
-@pytest.mark.parametrize("dim", [2, 3, 4, 6])
-def test_dimension_is_the_rank_of_the_tangent_projection(group: HypothesisClass, dim: int) -> None:
-    basis = torch.eye(dim * dim, dtype=torch.float64).reshape(-1, dim, dim)
-    param = sample(group, dim, 1).expand(dim * dim, -1, -1)
-    image = (param @ group.tangent(param, basis)).reshape(dim * dim, -1)
-    assert int(torch.linalg.matrix_rank(image)) == group.dimension(dim)
 
 
 # --- retraction -------------------------------------------------------------------------------------------
@@ -158,21 +95,6 @@ def test_many_small_steps_do_not_drift(group: HypothesisClass) -> None:
     assert torch.equal(torch.linalg.det(param).sign(), before)
 
 
-@by_group
-@by_dim
-def test_the_retraction_agrees_with_the_exponential_to_second_order(group: HypothesisClass, dim: int) -> None:
-    param, omega = sample(group, dim, 1), random_skew(1, dim, 1.0)
-
-    def error(length: float) -> float:
-        exact = param[0].numpy() @ scipy.linalg.expm(length * omega[0].numpy())
-        return float(np.linalg.norm(group.retract(param, length * omega)[0].numpy() - exact))
-
-    # The error is Ω³/6 + O(Ω⁴): halving Ω divides it by 8.
-    cube = float(torch.linalg.matrix_norm(omega[0] @ omega[0] @ omega[0]))
-    assert error(0.02) == pytest.approx(0.02**3 * cube / 6, rel=0.05)
-    assert error(0.02) / error(0.01) == pytest.approx(8, rel=0.03)
-
-
 # --- projection -------------------------------------------------------------------------------------------
 
 
@@ -202,26 +124,6 @@ def test_projection_on_the_rotations_of_space_is_kabsch() -> None:
         # align_vectors(a, b) minimises Σ|a_i − R b_i|²; with b the unit vectors that is ‖A − R‖².
         theirs = Rotation.align_vectors(matrix.T, np.eye(3))[0].as_matrix()
         np.testing.assert_allclose(mine, theirs, atol=1e-10)
-
-
-@by_group
-@pytest.mark.parametrize("dim", [2, 3, 4])
-def test_no_random_or_neighbouring_member_is_nearer_than_the_projection(group: HypothesisClass, dim: int) -> None:
-    ambient = gaussian(10, dim, dim, seed=9)
-    projected = group.project(ambient)
-    assert float(defect(projected).max()) < 1e-13
-    nearest = torch.linalg.matrix_norm(ambient - projected)
-    others = [sample(group, dim, 10, seed=seed) for seed in range(100)]
-    others += [group.retract(projected, random_skew(10, dim, 0.1, seed=seed)) for seed in range(100)]
-    for other in others:
-        # The retraction by 0.1 is off the class by (0.1)^8 or so, hence the slack.
-        assert bool((torch.linalg.matrix_norm(ambient - other) > nearest - 1e-6).all())
-
-
-@by_group
-def test_members_are_their_own_projections(group: HypothesisClass) -> None:
-    param = sample(group, 4, 6)
-    torch.testing.assert_close(group.project(param), param, rtol=0, atol=1e-13)
 
 
 # --- components -------------------------------------------------------------------------------------------

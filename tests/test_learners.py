@@ -44,9 +44,9 @@ def fit(learner: Learner, problem: Problem, seed: int | None = None, **settings:
     )
 
 
-def useful(construction_type: type[Construction], count: int) -> int:
+def buffer_length(construction_type: type[Construction], count: int) -> int:
     """The length of a buffer that holds ``count`` transitions that say something about U."""
-    return 2 * count - 1 if construction_type is NoRewardGradient else count
+    return construction_type.transitions_for_informative(count)
 
 
 def errors(result: TrainingResult, problem: Problem) -> Tensor:
@@ -171,15 +171,15 @@ def test_a_batch_in_pieces_has_the_losses_of_the_whole(cached: int, monkeypatch:
     pieces_module.pieces.cache_clear()
 
 
-def test_silent_transitions_are_left_out_of_the_work_but_not_of_the_mean() -> None:
+def test_uninformative_transitions_are_left_out_of_the_work_but_not_of_the_mean() -> None:
     problem = draw_problem(NoRewardGradient(3, 0.8), "so", 5, 2, 6)
     full = make_objective(problem.construction, problem.transitions, 1.0, minibatch=True)
-    heard = make_objective(problem.construction, problem.transitions, 1.0, minibatch=False)
+    informative = make_objective(problem.construction, problem.transitions, 1.0, minibatch=False)
     assert isinstance(full, ReducedObjective)
-    assert isinstance(heard, ReducedObjective)
-    assert (full.inputs.shape[1], heard.inputs.shape[1]) == (6, 3)
+    assert isinstance(informative, ReducedObjective)
+    assert (full.inputs.shape[1], informative.inputs.shape[1]) == (6, 3)
     torch.testing.assert_close(
-        heard.loss_and_gradient(problem.online_param, problem.target_param),
+        informative.loss_and_gradient(problem.online_param, problem.target_param),
         full.loss_and_gradient(problem.online_param, problem.target_param),
         rtol=1e-13,
         atol=1e-13,
@@ -213,7 +213,7 @@ def test_the_reduced_path_trains_like_the_differentiated_one_whatever_the_target
 def test_a_trials_result_does_not_depend_on_its_company(
     construction_type: type[Construction], learner: Learner, group: str
 ) -> None:
-    problem = draw_problem(construction_type(3, 0.9), group, 7, 6, useful(construction_type, 6))
+    problem = draw_problem(construction_type(3, 0.9), group, 7, 6, buffer_length(construction_type, 6))
     together = fit(learner, problem)
     # Trials stop at different times, so finished ones have left while others went on.
     assert len(set(together.steps.tolist())) > 1
@@ -403,7 +403,7 @@ def test_outcomes_have_the_names_of_the_result_files() -> None:
 # --- optimisers -------------------------------------------------------------------------------------------
 
 
-# In Proposition 2 half of the rows are silent and minibatches differ most: momentum 0.9 must not keep circling there.
+# In Proposition 2 half of the rows are uninformative, and minibatches differ most: momentum 0.9 must not keep circling.
 @pytest.mark.usefixtures("unchecked_types")
 @pytest.mark.parametrize(
     ("construction_type", "optimizer"),
@@ -510,11 +510,13 @@ def test_misuse_is_refused_by_name() -> None:
 
 
 def test_learners_are_registered_under_their_names() -> None:
-    assert {name: learner.name for name, learner in LEARNERS.items()} == {
-        "ddpg": "ddpg",
-        "reengage": "reengage",
-        "gradient-only": "gradient-only",
+    assert all(learner.name == name for name, learner in LEARNERS.items())
+    assert {name: learner.label for name, learner in LEARNERS.items()} == {
+        "ddpg": "DDPG",
+        "reengage": "ReenGAGE",
+        "gradient-only": "gradient matching",
     }
+    assert [learner().matches_gradients for learner in LEARNERS.values()] == [False, True, True]
     assert (DDPG().value_weight, DDPG().gradient_weight) == (1, 0)
     assert (ReenGAGE(alpha=0.3).value_weight, ReenGAGE(alpha=0.3).gradient_weight) == (1, 0.3)
     assert (GradientOnly().value_weight, GradientOnly().gradient_weight) == (0, 1)
@@ -544,10 +546,10 @@ def paper_problem(construction: Construction, group: str, seed: int, num_transit
 @long_runs
 @by_construction
 @pytest.mark.parametrize("dim", [3, 4, 6])
-def test_reengage_finds_a_rotation_from_d_minus_1_useful_transitions(
+def test_reengage_finds_a_rotation_from_d_minus_1_informative_transitions(
     construction_type: type[Construction], dim: int
 ) -> None:
-    num_transitions = useful(construction_type, dim - 1)
+    num_transitions = buffer_length(construction_type, dim - 1)
     problem = paper_problem(construction_type(dim, 0.9), "so", dim, num_transitions)
     assert int((errors(fit(ReenGAGE(), problem), problem) < RECOVERED).sum()) >= ENOUGH
 
@@ -558,7 +560,7 @@ def test_reengage_finds_a_rotation_from_d_minus_1_useful_transitions(
 def test_reengage_does_not_find_it_from_fewer(construction_type: type[Construction], dim: int) -> None:
     # d − 2 images leave a rotation of the plane open: a circle, met within 1e-2 with probability 1e-2/(√2·π) a
     # trial, so in 3 or more of 30 with probability 5e-5. But the loss is 0: the learner cannot know.
-    num_transitions = useful(construction_type, dim - 2)
+    num_transitions = buffer_length(construction_type, dim - 2)
     problem = paper_problem(construction_type(dim, 0.9), "so", dim, num_transitions)
     result = fit(ReenGAGE(), problem)
     assert int((errors(result, problem) < RECOVERED).sum()) <= 2
@@ -572,7 +574,7 @@ def test_ddpg_never_finds_it_where_the_equations_leave_d_dimensions_open(
     construction_type: type[Construction], dim: int
 ) -> None:
     degrees_of_freedom = dim * (dim - 1) // 2
-    num_transitions = useful(construction_type, degrees_of_freedom - dim)
+    num_transitions = buffer_length(construction_type, degrees_of_freedom - dim)
     problem = paper_problem(construction_type(dim, 0.9), "so", dim, num_transitions)
     result = fit(DDPG(), problem)
     assert int((errors(result, problem) < RECOVERED).sum()) == 0
@@ -585,17 +587,17 @@ def test_ddpg_never_finds_it_where_the_equations_leave_d_dimensions_open(
 def test_ddpg_finds_it_from_many_transitions(construction_type: type[Construction]) -> None:
     # So the test above is not about a learner that never works. With five times the d² equations of the linear
     # problem the loss is near its expectation, ‖Ũ − U‖² up to a factor, which has saddles only.
-    problem = paper_problem(construction_type(4, 0.9), "so", 4, useful(construction_type, 80))
+    problem = paper_problem(construction_type(4, 0.9), "so", 4, buffer_length(construction_type, 80))
     assert int((errors(fit(DDPG(), problem), problem) < RECOVERED).sum()) >= ENOUGH
 
 
 @long_runs
 @by_construction
 @pytest.mark.parametrize("dim", [3, 4, 6])
-def test_reengage_finds_an_orthogonal_matrix_from_d_useful_transitions(
+def test_reengage_finds_an_orthogonal_matrix_from_d_informative_transitions(
     construction_type: type[Construction], dim: int
 ) -> None:
-    problem = paper_problem(construction_type(dim, 0.9), "o", dim, useful(construction_type, dim))
+    problem = paper_problem(construction_type(dim, 0.9), "o", dim, buffer_length(construction_type, dim))
     result = fit(ReenGAGE(), problem)
     assert int((errors(result, problem) < RECOVERED).sum()) >= ENOUGH
     # `start` says in which component: the given one, or the other.
