@@ -44,8 +44,7 @@ def test_drifts_are_seen_whole_in_every_transition() -> None:
 def test_classes_without_tangent_vectors() -> None:
     with pytest.raises(ValueError, match="'permutation' has no exact tangent space"):
         ct.class_images(HYPOTHESIS_CLASSES["permutation"], np.ones((1, 2), dtype=np.int64), np.random.default_rng(0))
-    with pytest.raises(ValueError, match="not every matrix is a multiple of an integer one"):
-        integer_multiples(np.array([[[1.0, 0.5], [0.0, 1.0]]]))
+    assert integer_multiples(np.array([[[1.0, 0.5], [0.0, 1.0]]])) is None
 
 
 @pytest.mark.parametrize(("name", "dim"), SMOOTH_CASES)
