@@ -14,19 +14,18 @@ from proofs_check.exact.dual_numbers import PRIME
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
 from toyenvs.hypothesis_classes.exact import integer_multiples
 
+SMOOTH_CASES = [(name, dim) for name in SMOOTH for dim in (3, 4, 6) if HYPOTHESIS_CLASSES[name].allows(dim)]
 
-@pytest.mark.parametrize(
-    ("name", "dim"),
-    [(name, dim) for name in SMOOTH for dim in (3, 4, 6) if HYPOTHESIS_CLASSES[name].allows(dim)],
-)
+
+@pytest.mark.parametrize(("name", "dim"), SMOOTH_CASES)
 def test_class_ranks_are_those_of_a_parametrisation(name: str, dim: int) -> None:
     """Scalar and gradient ranks for every N against automatic differentiation in float64."""
     rng = np.random.default_rng(dim)
     num = dim + 2
     actions, goals = er.draw_vectors(rng, num, dim, 9), er.draw_vectors(rng, num, dim, 9)
     a, g = torch.tensor(actions, dtype=torch.float64), torch.tensor(goals, dtype=torch.float64)
-    function, point = parametrisation(name, dim, rng)
-    jacobian = torch.autograd.functional.jacobian(lambda x: a @ function(x).mT, point)
+    member, point = parametrisation(name, dim, rng)
+    jacobian = torch.autograd.functional.jacobian(lambda x: a @ member(x).mT, point)
     jacobian = jacobian.reshape(num, dim, -1)
     scalars = torch.einsum("ni,nik->nk", g, jacobian)
     images = ct.class_images(HYPOTHESIS_CLASSES[name], actions, rng)
@@ -45,14 +44,10 @@ def test_drifts_are_seen_whole_in_every_transition() -> None:
 def test_classes_without_tangent_vectors() -> None:
     with pytest.raises(ValueError, match="'permutation' has no exact tangent space"):
         ct.class_images(HYPOTHESIS_CLASSES["permutation"], np.ones((1, 2), dtype=np.int64), np.random.default_rng(0))
-    with pytest.raises(ValueError, match="not every matrix is a multiple of an integer one"):
-        integer_multiples(np.array([[[1.0, 0.5], [0.0, 1.0]]]))
+    assert integer_multiples(np.array([[[1.0, 0.5], [0.0, 1.0]]])) is None
 
 
-@pytest.mark.parametrize(
-    ("name", "dim"),
-    [(name, dim) for name in SMOOTH for dim in (4, 6) if HYPOTHESIS_CLASSES[name].allows(dim)],
-)
+@pytest.mark.parametrize(("name", "dim"), SMOOTH_CASES)
 def test_points_lie_on_their_class_with_its_tangents(name: str, dim: int) -> None:
     """Equations that members obey, and their derivatives, hold modulo p; the tangents span what the class has."""
     U, tangents = ct.class_point(HYPOTHESIS_CLASSES[name], dim, np.random.default_rng(dim), PRIME)

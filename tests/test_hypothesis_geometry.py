@@ -8,15 +8,12 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from hypothesis_oracles import (
     EMBEDDED,
     GROUPS,
-    SMOOTH,
     by_case,
     by_class,
     by_smooth_class,
@@ -28,8 +25,6 @@ from hypothesis_oracles import (
     tangent_frame,
 )
 from toyenvs.hypothesis_classes import (
-    HYPOTHESIS_CLASSES,
-    HypothesisClass,
     hypothesis_class,
 )
 
@@ -70,6 +65,8 @@ def test_tangent_is_the_orthogonal_projection(name: str, dim: int) -> None:
         assert name not in GROUPS or torch.equal(tangent, -tangent.mT)  # to the last digit
         expected = (frame @ (frame.T @ ambient.reshape(-1).numpy())).reshape(dim, dim)
         np.testing.assert_allclose(as_ambient(name, param, tangent).numpy(), expected, rtol=0, atol=1e-11)
+        if name in GROUPS:
+            assert torch.equal(tangent, -tangent.mT)
         # Lengths of tangent vectors are those of the matrices that they stand for.
         assert float(tangent.norm()) == pytest.approx(float(np.linalg.norm(expected)), rel=1e-12)
         again = members.tangent(param, as_ambient(name, param, tangent))
@@ -91,8 +88,10 @@ def test_tangent_of_the_euclidean_gradient_is_the_riemannian_one(name: str) -> N
     direction = direction / torch.linalg.matrix_norm(direction)[:, None, None]
     step = 1e-5
     ahead, behind = (function(members.retract(param, sign * step * direction)) for sign in (1, -1))
-    # Truncation ~ step² times third derivatives, which are of order 100; rounding ~ 1e-15/step.
-    torch.testing.assert_close((riemannian * direction).sum((-2, -1)), (ahead - behind) / (2 * step), rtol=0, atol=1e-7)
+    # Truncation ~ step² times third derivatives, of order 100 (10 on SO, O); rounding ~ 1e-15/step.
+    tolerance = 1e-8 if name in ("so", "o") else 1e-7
+    slope = (riemannian * direction).sum((-2, -1))
+    torch.testing.assert_close(slope, (ahead - behind) / (2 * step), rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("tilt", [0.0, 1e-9, 1e-4])
@@ -161,6 +160,7 @@ def test_retractions_of_groups_agree_with_the_exponential(name: str, how: str) -
 
     # I + Ω + Ω²/2 lacks Ω³/6; Cayley's transform has Ω³/4 for it.
     assert error(0.02) == pytest.approx(0.02**3 * cube / (6 if how == "retract" else 12), rel=0.05)
+    assert error(0.02) / error(0.01) == pytest.approx(8, rel=0.03)
 
 
 def test_moving_in_a_linear_space_is_addition() -> None:
@@ -246,7 +246,10 @@ def test_projections_are_members_and_members_are_their_own(name: str) -> None:
     for dim in some_dims(name):
         params = sample(name, dim, 10)
         torch.testing.assert_close(members.project(params), params, rtol=0, atol=1e-13)
-        assert strangest(name, members.project(gaussian(10, dim, dim))) < 1e-13
+        for scale in (1e-3, 1.0, 1e3):
+            once = members.project(scale * gaussian(10, dim, dim))
+            assert strangest(name, once) < 1e-13
+            torch.testing.assert_close(members.project(once), once, rtol=1e-11, atol=1e-11)
 
 
 @by_class
@@ -328,36 +331,3 @@ def test_projection_on_permutations_is_the_nearest_of_all(dim: int) -> None:
     ambient = gaussian(20, dim, dim)
     distances = torch.linalg.matrix_norm(ambient[:, None] - listed)
     assert torch.equal(members.project(ambient), listed[distances.argmin(-1)])
-
-
-@st.composite
-def situations(draw: st.DrawFn, among: list[str]) -> tuple[HypothesisClass, int, int]:
-    """A class, a dimension in which it exists, and a seed."""
-    members = hypothesis_class(draw(st.sampled_from(among)))
-    return members, draw(st.integers(2, 9).filter(members.allows)), draw(st.integers(0, 2**16))
-
-
-@given(situations(SMOOTH), st.floats(-9, 9))
-def test_any_move_is_a_member(situation: tuple[HypothesisClass, int, int], log_length: float) -> None:
-    members, dim, seed = situation
-    param = sample(members.name, dim, 2, seed)
-    basis = members.tangent_basis(param)
-    reached = members.move(param, basis, 10**log_length * gaussian(2, basis.shape[1], seed=seed))
-    assert strangest(members.name, reached) < 1e-13
-
-
-@given(situations(list(HYPOTHESIS_CLASSES)), st.floats(-3, 3))
-def test_projecting_twice_is_projecting_once(situation: tuple[HypothesisClass, int, int], log_scale: float) -> None:
-    members, dim, seed = situation
-    once = members.project(10**log_scale * gaussian(2, dim, dim, seed=seed))
-    torch.testing.assert_close(members.project(once), once, rtol=1e-11, atol=1e-11)
-
-
-@given(situations(SMOOTH))
-def test_tangent_vectors_are_combinations_of_the_basis(situation: tuple[HypothesisClass, int, int]) -> None:
-    members, dim, seed = situation
-    param, ambient = sample(members.name, dim, 2, seed), gaussian(2, dim, dim, seed=seed)
-    basis = members.tangent_basis(param)
-    combined = torch.einsum("bmij,bm->bij", basis, torch.einsum("bmij,bij->bm", basis, ambient))
-    tangent = as_ambient(members.name, param, members.tangent(param, ambient))
-    torch.testing.assert_close(tangent, combined, rtol=0, atol=1e-12)

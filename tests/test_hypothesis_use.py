@@ -52,19 +52,6 @@ def test_scalars_alone_recover_the_parameter_too(name: str) -> None:
     torch.testing.assert_close(result.param, problem.true_param, rtol=0, atol=2e-5)
 
 
-def test_descent_refuses_a_finite_class() -> None:
-    problem = draw_problem(GradientFeedback(3, 0.0), "permutation", 0, 2, 5)
-    with pytest.raises(ValueError, match=r"^permutation: a finite set, which no descent can search"):
-        train(
-            problem.construction,
-            problem.hypothesis_class,
-            problem.transitions,
-            problem.online_param,
-            1.0,
-            DescentSettings(),
-        )
-
-
 @pytest.mark.parametrize("name", ["low-rank data", "householder data"])
 def test_a_trial_that_is_no_number_is_diverged(name: str) -> None:
     # These classes factorise matrices, and torch's factorisations stop at a NaN.

@@ -46,7 +46,7 @@ def fit(learner: Learner, problem: Problem, seed: int | None = None, **settings:
 
 def buffer_length(construction_type: type[Construction], count: int) -> int:
     """The length of a buffer that holds ``count`` transitions that say something about U."""
-    return 2 * count - 1 if construction_type is NoRewardGradient else count
+    return construction_type.transitions_for_informative(count)
 
 
 def errors(result: TrainingResult, problem: Problem) -> Tensor:
@@ -510,11 +510,13 @@ def test_misuse_is_refused_by_name() -> None:
 
 
 def test_learners_are_registered_under_their_names() -> None:
-    assert {name: learner.name for name, learner in LEARNERS.items()} == {
-        "ddpg": "ddpg",
-        "reengage": "reengage",
-        "gradient-only": "gradient-only",
+    assert all(learner.name == name for name, learner in LEARNERS.items())
+    assert {name: learner.label for name, learner in LEARNERS.items()} == {
+        "ddpg": "DDPG",
+        "reengage": "ReenGAGE",
+        "gradient-only": "gradient matching",
     }
+    assert [learner().matches_gradients for learner in LEARNERS.values()] == [False, True, True]
     assert (DDPG().value_weight, DDPG().gradient_weight) == (1, 0)
     assert (ReenGAGE(alpha=0.3).value_weight, ReenGAGE(alpha=0.3).gradient_weight) == (1, 0.3)
     assert (GradientOnly().value_weight, GradientOnly().gradient_weight) == (0, 1)

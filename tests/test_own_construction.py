@@ -26,7 +26,7 @@ SOURCE = '''
 import torch
 from toyenvs.algebra import apply, apply_transpose, inner, norm, scale
 from toyenvs.constructions import Construction, GradientFeedback
-from toyenvs.hypothesis_classes import HypothesisClass, SpecialOrthogonal, hypothesis_class
+from toyenvs.hypothesis_classes import HypothesisClass, Orthogonal, SpecialOrthogonal, hypothesis_class
 
 class Plain(Construction):
     def dynamics(self, param, observation, action):
@@ -147,6 +147,13 @@ class Fine(SpecialOrthogonal):
 class OwnGroup(GradientFeedback):
     name = "own-group"
     group = Fine()
+
+class Mirrored(Orthogonal):
+    name = "mirrored"
+
+class OwnReflections(GradientFeedback):
+    name = "own-reflections"
+    group = Mirrored()
 
 class Renamed(SpecialOrthogonal):
     name = "so"
@@ -418,6 +425,13 @@ def test_what_is_never_identified_is_not_extrapolated_to(file: Path) -> None:
 
 def test_reflections_are_not_counted(file: Path) -> None:
     predicted, about = predictions(file, "Plain", group="o")
+    assert predicted == [2, 4, 7, 16, None, None, None, None]
+    assert "does not see reflections" in about
+
+
+def test_a_class_from_outside_is_counted_by_the_tangents_that_it_states(file: Path) -> None:
+    assert predictions(file, "OwnGroup")[0] == [2, 4, 7, 16, 1, 2, 3, 5]
+    predicted, about = predictions(file, "OwnReflections")
     assert predicted == [2, 4, 7, 16, None, None, None, None]
     assert "does not see reflections" in about
 

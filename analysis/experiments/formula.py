@@ -163,6 +163,6 @@ class Theory:
         if (goal_dim := known["goal_dim"]) is not None and int(goal_dim) < d:
             if group != "so" or (goals, steps) != (1, 1):
                 return None
-            return projected_threshold("reengage" if learner == "gradient-only" else learner, d, int(goal_dim))
+            return projected_threshold(learner, d, int(goal_dim))
         predict = predicted_threshold if dim is None else predicted_count  # the class need not exist far out
         return predict(construction, group, learner, d, steps_per_goal=steps, goals_per_transition=goals)

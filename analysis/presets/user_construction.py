@@ -188,12 +188,13 @@ def predict_own(own: UserConstruction, learner: str, task: ParametricTask) -> Ow
         return OwnPrediction(
             None, None, {}, "equations are counted for ddpg and reengage on the theory's own data only"
         )
-    if learner == "reengage" and task.problem.group == "o":
-        return OwnPrediction(None, None, {}, "a count of equations near U does not see reflections")
     group, counts, never = task.problem.make_group(), {}, False
     smallest = next((dim for dim in _COUNTED_DIMS if group.allows(dim)), None)
     if smallest is None or group.exact_point(smallest, np.random.default_rng(0)) is None:
         return OwnPrediction(None, None, {}, f"equations are not counted on the class {task.problem.group}")
+    member = torch.from_numpy(group.sample(smallest, np.random.default_rng(0)))
+    if learner == "reengage" and len(group.starts(member[None])) > 1:  # another component
+        return OwnPrediction(None, None, {}, "a count of equations near U does not see reflections")
     for dim in _COUNTED_DIMS:
         if not group.allows(dim):
             continue

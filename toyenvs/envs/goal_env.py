@@ -360,7 +360,7 @@ class GoalEnv(_GoalProcess, gymnasium.Env[dict[str, Any], NDArray[Any]]):
     As listed here; ``gymnasium.make("toyenvs/GradientFeedback-v0", dim=8, rotation_seed=3)`` passes them on.
 
     Args:
-        construction: the name of a registered construction, or a class of one's own. Set by the id.
+        construction: the name of a registered construction, or a user-defined class. Set by the id.
         dim: d ≥ 2, the dimension of goals and actions.
         group: the hypothesis class of U, one of orthogonal matrices that exists in ``dim`` dimensions: ``"so"``,
             rotations, ``"o"``, orthogonal matrices, and others of ``HYPOTHESIS_CLASSES``.

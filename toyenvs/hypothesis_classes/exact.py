@@ -39,14 +39,8 @@ def random_integers(rng: np.random.Generator, *shape: int) -> Integers:
     return rng.integers(-_BOUND, _BOUND + 1, size=shape)
 
 
-def integer_multiples(basis: NDArray[np.float64]) -> Integers:
-    """Each matrix of a basis (M, d, d), divided by its largest entry.
-
-    Raises:
-        ValueError: if that does not make it integer.
-    """
+def integer_multiples(basis: NDArray[np.float64]) -> Integers | None:
+    """Each matrix of a basis (M, d, d), divided by its largest entry; None if that does not make it integer."""
     scaled: NDArray[Any] = basis / np.abs(basis).max(axis=(1, 2), keepdims=True)
     integers = np.rint(scaled).astype(np.int64)
-    if not np.allclose(scaled, integers, rtol=0, atol=1e-9):
-        raise ValueError("basis: not every matrix is a multiple of an integer one with largest entry 1")
-    return integers
+    return integers if np.allclose(scaled, integers, rtol=0, atol=1e-9) else None

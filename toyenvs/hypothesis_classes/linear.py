@@ -45,8 +45,10 @@ class LinearSpace(HypothesisClass):
         return np.tensordot(coordinates, self.space_basis(dim), axes=1)
 
     @override
-    def exact_point(self, dim: int, rng: np.random.Generator) -> ExactPoint:
+    def exact_point(self, dim: int, rng: np.random.Generator) -> ExactPoint | None:
         basis = integer_multiples(self.space_basis(dim))
+        if basis is None:
+            return None
         return ExactPoint(basis, np.tensordot(random_integers(rng, len(basis)), basis, axes=1))
 
     @override

@@ -37,8 +37,10 @@ class MatrixGroup(HypothesisClass):
         return skew
 
     @override
-    def exact_point(self, dim: int, rng: np.random.Generator) -> ExactPoint:
+    def exact_point(self, dim: int, rng: np.random.Generator) -> ExactPoint | None:
         generators = integer_multiples(self.algebra_basis(dim))
+        if generators is None:
+            return None
         skew = np.tensordot(random_integers(rng, len(generators)), generators, axes=1)
         return ExactPoint(generators, skew, group=True)
 
