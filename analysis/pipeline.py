@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,18 +62,14 @@ def run_experiment(
         StoreError: if the store refuses the experiment or cannot be used.
         TrialError: if trials failed; what was finished is kept.
     """
-    with ExitStack() as stack:
-        store: Store | MemoryStore = MemoryStore()
-        if directory is not None:
-            store = stack.enter_context(directory.open(workers, executor_name))
+    session: AbstractContextManager[Store | MemoryStore] = (
+        nullcontext(MemoryStore()) if directory is None else directory.session(workers, executor_name)
+    )
+    with session as store:
         opened(store)
         answers = finish_questions(experiment, store, executor, workers, report, only)
-    results = None
-    written: tuple[Path, ...] = ()
-    if len(answers) == len(experiment.questions):
+        if len(answers) < len(experiment.questions):
+            return Finding(len(answers), None)
         results = ExperimentResults.from_answers(experiment, answers)
-        if directory is not None:
-            written = tuple(write_results(results, directory))
-    if directory is not None:
-        directory.finish_session()
-    return Finding(len(answers), results, written)
+        written = () if directory is None else tuple(write_results(results, directory.path))
+        return Finding(len(answers), results, written)

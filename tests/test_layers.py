@@ -83,7 +83,7 @@ def rooms(package: str) -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.parametrize("package", ["toyenvs", "proofs_check"])
+@pytest.mark.parametrize("package", LAYERS)
 def test_rooms_import_downwards_only(package: str) -> None:
     graph = rooms(package)
     assert len(graph) > 5
@@ -95,6 +95,31 @@ def test_the_readers_assertions_know_no_claims() -> None:
     assert graph["proofs_check.testing"] == set()
     assert graph["proofs_check.exact"] <= {"proofs_check.symbolic"}
     assert graph["proofs_check.proving"] <= {"proofs_check.claim", "proofs_check.symbolic"}
+
+
+def test_every_folder_has_a_charter_of_one_line() -> None:
+    folders = [path for layer in LAYERS for path in (ROOT / layer).rglob("__init__.py")]
+    assert len(folders) > 20
+    for path in folders:
+        charter = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        assert charter, path
+        first = charter.splitlines()[0]
+        assert first.endswith("."), path
+
+
+def test_the_page_on_the_architecture_has_every_room_of_the_harness() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms_there = {path.name for path in (ROOT / "analysis").iterdir() if (path / "__init__.py").exists()}
+    assert {name for name in rooms_there if f"`{name}/`" not in page} == set()
+
+
+def test_drawing_needs_no_learner() -> None:
+    program = (
+        "import sys, analysis.figures\n"
+        "print(*sorted({'torch', 'sympy', 'hypothesis', 'flint', 'toyenvs', 'proofs_check'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
 
 
 def test_the_layers_have_sources() -> None:

@@ -16,7 +16,6 @@ from analysis.files import to_json, write_atomically
 from analysis.reports.results_figure import provenance, results_figure
 from analysis.reports.tables import csv_files, latex_table, markdown_table, terminal_table
 from analysis.results.experiment_results import ExperimentResults
-from analysis.storage.run_directory import RunDirectory
 
 __all__ = ["curve_notes", "print_report", "summary", "write_results"]
 
@@ -54,7 +53,7 @@ def _curve_summary(results: CurveResults) -> dict[str, Any]:
     }
 
 
-def write_results(results: ExperimentResults, directory: RunDirectory) -> list[Path]:
+def write_results(results: ExperimentResults, directory: Path) -> list[Path]:
     """Write tables, summary and figure to the run directory; returns the paths."""
     experiment = results.experiment
     texts = {
@@ -65,11 +64,11 @@ def write_results(results: ExperimentResults, directory: RunDirectory) -> list[P
     }
     paths = []
     for name, text in texts.items():
-        path = directory.path / name
+        path = directory / name
         write_atomically(path, text)
         paths.append(path)
     with paper_style():
-        paths += save_figure(results_figure(results), directory.figures, experiment.name, provenance(experiment))
+        paths += save_figure(results_figure(results), directory / "figures", experiment.name, provenance(experiment))
     return paths
 
 

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,10 +103,19 @@ class RunDirectory:
         """``config.json``."""
         return self.path / "config.json"
 
-    @property
-    def figures(self) -> Path:
-        """``figures/``."""
-        return self.path / "figures"
+    @contextmanager
+    def session(self, workers: int, executor: str) -> Iterator[Store]:
+        """The store, while one command works with it; that it ended well is noted.
+
+        Raises:
+            ConfigError, StoreError, StoreDamagedError: as :meth:`open`.
+        """
+        with self.open(workers, executor) as store:
+            yield store
+            sessions = read_sessions(self.path)
+            if sessions:
+                sessions[-1]["finished"] = utc_now()
+                self._write_sessions(sessions)
 
     def open(self, workers: int, executor: str) -> Store:
         """Make the directory, open the store, note configuration and session.
@@ -184,13 +195,6 @@ class RunDirectory:
                 companion.replace(aside.with_name(aside.name + suffix))
         fresh.replace(path)
         return Repair(trials, aside)
-
-    def finish_session(self) -> None:
-        """Note when the session ended."""
-        sessions = read_sessions(self.path)
-        if sessions:
-            sessions[-1]["finished"] = utc_now()
-            self._write_sessions(sessions)
 
     def _write_sessions(self, sessions: list[dict[str, Any]]) -> None:
         write_atomically(self.path / "provenance.json", to_json({"sessions": sessions}))

@@ -131,6 +131,11 @@ class ParametricTask(Task):
         return self._flat
 
     @property
+    def dim(self) -> int:  # type: ignore[override]
+        """The dimension d."""
+        return self.problem.dim
+
+    @property
     @override
     def learner(self) -> str:
         return self.learner_name

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeAlias
 
 from analysis.files import content_hash
@@ -43,19 +43,25 @@ class Task(ABC):
     kind: ClassVar[str]
     """Its key in ``TASKS``; part of the identity."""
 
-    @abstractmethod
+    dim: int
+    """The dimension d."""
+
     def identity(self) -> dict[str, Any]:
-        """What decides the result of a trial, as plain JSON types, and nothing else. It has the kind as "task"."""
+        """What decides the result of a trial, as plain JSON types, and nothing else. It has the kind as "task".
+
+        By default all fields of the dataclass.
+        """
+        return {"task": self.kind, **{f.name: getattr(self, f.name) for f in fields(self)}}  # type: ignore[arg-type]
 
     @classmethod
-    @abstractmethod
     def from_identity(cls, identity: Mapping[str, Any]) -> Task:
-        """The task with this identity.
+        """The task with this identity; by default its fields are what ``cls`` takes.
 
         Raises:
             ConfigError: if a value cannot be used.
             KeyError, TypeError, ValueError: if it is no such identity.
         """
+        return cls(**{name: value for name, value in identity.items() if name != "task"})
 
     @abstractmethod
     def run(self, size: int, trials: range) -> list[Row]:
@@ -74,13 +80,6 @@ class Task(ABC):
     def described(self) -> Mapping[str, Plain]:
         """Its fields by the flat names of the command line: for tables, axes and messages. Default: the identity."""
         return self.identity()
-
-    @property
-    def dim(self) -> int:
-        """The dimension d."""
-        dim = self.described["dim"]
-        assert isinstance(dim, int), "every task has a dimension"
-        return dim
 
     @property
     def learner(self) -> str:
