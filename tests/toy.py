@@ -1,4 +1,4 @@
-"""The smallest task and the smallest measure, as a contributor adds them; ``test_seams.py`` takes them through a run."""
+"""The smallest task and measure, as a contributor adds them; ``test_seams.py`` takes them through a run."""
 
 from __future__ import annotations
 

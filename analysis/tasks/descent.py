@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from analysis.errors import ConfigError, require_integer, require_one_of
 from analysis.tasks.problem import Problem
-from analysis.tasks.solvers.solver import Solver, refuse_finite
+from analysis.tasks.solver import Solver, refuse_finite
 from analysis.tasks.task import Row
 from analysis.tasks.trials import Trials, judged_rows
 from toyenvs.learners import DescentSettings, Learner, Outcome

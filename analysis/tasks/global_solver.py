@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from analysis.errors import ConfigError, require_integer
 from analysis.tasks.problem import Problem
-from analysis.tasks.solvers.solver import Solver
+from analysis.tasks.solver import Solver
 from analysis.tasks.task import Row
 from analysis.tasks.trials import Trials, judged_rows
 from toyenvs.constructions import Construction

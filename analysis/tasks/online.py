@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from analysis.errors import ConfigError, require_integer, require_number, require_one_of
 from analysis.tasks.problem import Problem
-from analysis.tasks.solvers.solver import Solver, refuse_finite
+from analysis.tasks.solver import Solver, refuse_finite
 from analysis.tasks.task import Row
 from analysis.tasks.trials import Trials, finite, trial_row
 from toyenvs.learners import Learner

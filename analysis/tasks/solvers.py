@@ -3,10 +3,10 @@
 A new method is one file and one entry of ``SOLVERS``.
 """
 
-from analysis.tasks.solvers.descent import Descent
-from analysis.tasks.solvers.global_solver import GlobalSolver, LeastSquares, Relaxation
-from analysis.tasks.solvers.online import Online
-from analysis.tasks.solvers.solver import Solver
+from analysis.tasks.descent import Descent
+from analysis.tasks.global_solver import GlobalSolver, LeastSquares, Relaxation
+from analysis.tasks.online import Online
+from analysis.tasks.solver import Solver
 
 __all__ = ["SOLVERS", "Descent", "GlobalSolver", "LeastSquares", "Online", "Relaxation", "Solver"]
 
