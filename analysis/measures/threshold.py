@@ -215,7 +215,7 @@ class ThresholdMeasure(Measure):
             None if resolved is not None or end is None else float(math.ceil(end - 1e-9))
             for end in (fit.n50_low, fit.n50_high)
         )
-        return Estimate(fit.n_min or math.ceil(fit.n50), low, high, fit.trials), None
+        return Estimate(math.ceil(fit.n50) if fit.n_min is None else fit.n_min, low, high, fit.trials), None
 
     @override
     def joined(self, curve: Curve) -> bool:

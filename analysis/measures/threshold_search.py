@@ -16,7 +16,7 @@ about N₅₀, until one of its stopping rules holds:
 
 Decisions depend on complete rounds only, never on which batch finished first, so a search takes the same path
 on any number of workers, and after any interruption. Every batch draws fresh trial indices: the outcomes of
-one search are independent, as the likelihoods of :mod:`analysis.statistics.psychometric` assume.
+one search are independent, as the likelihoods of :mod:`analysis.statistics.profile` assume.
 """
 
 from __future__ import annotations
@@ -167,9 +167,9 @@ class ThresholdSearch(Plan):
         high = above[0]
         below = [n for n in tried if n < high]
         low = below[-1] if below else 0
-        if high - low <= 1 or (low and high / low <= _BRACKET_RATIO and not self._jumps(low, high)):
+        if high - low <= 1 or (low > 0 and high / low <= _BRACKET_RATIO and not self._jumps(low, high)):
             return []
-        inner = {round(low * (high / low) ** part) for part in (1 / 3, 2 / 3)} if low else {high // 2}
+        inner = {round(low * (high / low) ** part) for part in (1 / 3, 2 / 3)} if low > 0 else {high // 2}
         return sorted(n for n in inner if low < n < high)
 
     def _refining(self) -> list[int]:
@@ -178,7 +178,7 @@ class ThresholdSearch(Plan):
             return []
         counts = Counts.from_cells(self.cells)
         at_end = self.spent + 2 * self._batch_size > self.budget
-        if at_end or self.spent >= min(_WORTH_A_FIT * self.fitted, self.enough or math.inf):
+        if at_end or self.spent >= min(_WORTH_A_FIT * self.fitted, math.inf if self.enough is None else self.enough):
             self._fit()
         fit = self.threshold
         assert fit is not None, "the first round of refinement has fitted"
@@ -247,7 +247,7 @@ class ThresholdSearch(Plan):
 
     def _informative_sizes(self, fit: Threshold) -> list[int]:
         """Integers near the fitted crossing that may still take a batch: one a side if possible, at most two."""
-        slope = max(fit.slope or 1.0, _SMALLEST_SLOPE)
+        slope = max(1.0 if fit.slope is None else fit.slope, _SMALLEST_SLOPE)
         centre = math.log(fit.n50)
 
         def place(probability: float) -> float:
