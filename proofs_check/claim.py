@@ -26,7 +26,7 @@ __all__ = [
     "Finding",
     "RefutedError",
     "Strength",
-    "Verdict",
+    "Truth",
 ]
 
 
@@ -34,7 +34,7 @@ class RefutedError(AssertionError):
     """The statement of the claim itself is false; the message is the counterexample."""
 
 
-class Verdict(Enum):
+class Truth(Enum):
     """What is known of a statement."""
 
     TRUE = "TRUE"
@@ -106,13 +106,13 @@ class Finding:
         counterexample: required where the verdict is FALSE; the smallest that was found.
     """
 
-    verdict: Verdict
+    verdict: Truth
     scope: str
     steps: tuple[str, ...] = ()
     counterexample: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.verdict is Verdict.FALSE) != (self.counterexample is not None):
+        if (self.verdict is Truth.FALSE) != (self.counterexample is not None):
             raise ValueError(
                 f"counterexample: {self.counterexample!r} with verdict {self.verdict.value}; "
                 "FALSE needs one and no other verdict has one"
@@ -170,7 +170,7 @@ class Claim:
     source: str
     evidence: tuple[Evidence, ...]
     assumptions: tuple[str, ...] = ()
-    expected: Verdict = Verdict.TRUE
+    expected: Truth = Truth.TRUE
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -178,7 +178,7 @@ class Claim:
             raise ValueError(f"id: {self.id!r} is not a group, a dot and a number, such as P1.3 or S6.1a")
         if not self.evidence:
             raise ValueError(f"evidence: {self.id} has none")
-        if self.expected is Verdict.UNKNOWN:
+        if self.expected is Truth.UNKNOWN:
             raise ValueError(f"expected: UNKNOWN is no verdict to stand by ({self.id})")
 
     @property
@@ -199,18 +199,18 @@ class Claim:
         return ClaimResult(self, tuple(_examine(piece, settings, self.expected) for piece in self.evidence))
 
 
-def _examine(piece: Evidence, settings: CheckSettings, expected: Verdict) -> EvidenceResult:
+def _examine(piece: Evidence, settings: CheckSettings, expected: Truth) -> EvidenceResult:
     started = time.perf_counter()
     try:
         finding = piece.run(settings)
     except Exception as error:
-        if isinstance(error, RefutedError) or (isinstance(error, AssertionError) and expected is Verdict.TRUE):
-            finding = Finding(Verdict.FALSE, "one counterexample", counterexample=str(error) or repr(error))
+        if isinstance(error, RefutedError) or (isinstance(error, AssertionError) and expected is Truth.TRUE):
+            finding = Finding(Truth.FALSE, "one counterexample", counterexample=str(error) or repr(error))
         else:
             # A check that crashes has shown nothing; the ledger goes on and the claim is not passed.
             frame = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}"
-            finding = Finding(Verdict.UNKNOWN, "nothing", (f"{type(error).__name__} in {where}: {error}",))
+            finding = Finding(Truth.UNKNOWN, "nothing", (f"{type(error).__name__} in {where}: {error}",))
     return EvidenceResult(piece.kind, piece.method, finding, time.perf_counter() - started)
 
 
@@ -222,10 +222,10 @@ class ClaimResult:
     evidence: tuple[EvidenceResult, ...]
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Truth:
         """TRUE or FALSE if every piece of evidence says so, otherwise UNKNOWN."""
         verdicts = {piece.finding.verdict for piece in self.evidence}
-        return verdicts.pop() if len(verdicts) == 1 else Verdict.UNKNOWN
+        return verdicts.pop() if len(verdicts) == 1 else Truth.UNKNOWN
 
     @property
     def as_expected(self) -> bool:
@@ -241,7 +241,7 @@ class ClaimResult:
     @property
     def strength(self) -> Strength | None:
         """How the verdict is known; None for UNKNOWN."""
-        return None if self.verdict is Verdict.UNKNOWN else self.strongest.kind.strength
+        return None if self.verdict is Truth.UNKNOWN else self.strongest.kind.strength
 
     @property
     def scope(self) -> str:

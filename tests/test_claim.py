@@ -7,12 +7,21 @@ from typing import Any
 
 import pytest
 
-from proofs_check.claim import CheckSettings, Claim, Evidence, EvidenceKind, Finding, RefutedError, Strength, Verdict
+from proofs_check.claim import (
+    CheckSettings,
+    Claim,
+    Evidence,
+    EvidenceKind,
+    Finding,
+    RefutedError,
+    Strength,
+    Truth,
+)
 from proofs_check.proving.section import Section
 
-TRUE = Finding(Verdict.TRUE, "every d")
-FALSE = Finding(Verdict.FALSE, "d = 2", counterexample="0 ≠ 1")
-UNKNOWN = Finding(Verdict.UNKNOWN, "nothing")
+TRUE = Finding(Truth.TRUE, "every d")
+FALSE = Finding(Truth.FALSE, "d = 2", counterexample="0 ≠ 1")
+UNKNOWN = Finding(Truth.UNKNOWN, "nothing")
 
 
 def crash(settings: CheckSettings) -> Finding:
@@ -31,7 +40,7 @@ def evidence(finding: Finding | Callable[[CheckSettings], Finding], kind: Eviden
     return Evidence(kind, "a test", finding if callable(finding) else lambda settings: finding)
 
 
-def claim(*pieces: Evidence, expected: Verdict = Verdict.TRUE) -> Claim:
+def claim(*pieces: Evidence, expected: Truth = Truth.TRUE) -> Claim:
     return Claim("T1.1", "A statement.", "x", "nowhere", pieces, expected=expected)
 
 
@@ -41,43 +50,43 @@ SYMBOLIC, NUMERIC, EXACT = EvidenceKind.SYMBOLIC, EvidenceKind.NUMERIC, Evidence
 @pytest.mark.parametrize(
     ("findings", "verdict"),
     [
-        ([TRUE], Verdict.TRUE),
-        ([TRUE, TRUE], Verdict.TRUE),
-        ([FALSE], Verdict.FALSE),
-        ([FALSE, FALSE], Verdict.FALSE),
-        ([UNKNOWN], Verdict.UNKNOWN),
-        ([TRUE, UNKNOWN], Verdict.UNKNOWN),
-        ([FALSE, UNKNOWN], Verdict.UNKNOWN),
-        ([TRUE, FALSE], Verdict.UNKNOWN),
-        ([crash], Verdict.UNKNOWN),
-        ([TRUE, crash], Verdict.UNKNOWN),
-        ([refuse], Verdict.FALSE),
-        ([contradict], Verdict.FALSE),
+        ([TRUE], Truth.TRUE),
+        ([TRUE, TRUE], Truth.TRUE),
+        ([FALSE], Truth.FALSE),
+        ([FALSE, FALSE], Truth.FALSE),
+        ([UNKNOWN], Truth.UNKNOWN),
+        ([TRUE, UNKNOWN], Truth.UNKNOWN),
+        ([FALSE, UNKNOWN], Truth.UNKNOWN),
+        ([TRUE, FALSE], Truth.UNKNOWN),
+        ([crash], Truth.UNKNOWN),
+        ([TRUE, crash], Truth.UNKNOWN),
+        ([refuse], Truth.FALSE),
+        ([contradict], Truth.FALSE),
     ],
 )
-def test_a_verdict_needs_evidence_that_agrees(findings: list[Any], verdict: Verdict) -> None:
+def test_a_verdict_needs_evidence_that_agrees(findings: list[Any], verdict: Truth) -> None:
     result = claim(*(evidence(finding, SYMBOLIC) for finding in findings)).check()
     assert result.verdict is verdict
-    assert result.as_expected is (verdict is Verdict.TRUE)
-    assert (result.strength is None) is (verdict is Verdict.UNKNOWN)
+    assert result.as_expected is (verdict is Truth.TRUE)
+    assert (result.strength is None) is (verdict is Truth.UNKNOWN)
 
 
-@pytest.mark.parametrize("expected", [Verdict.TRUE, Verdict.FALSE])
-def test_unknown_is_never_as_expected(expected: Verdict) -> None:
+@pytest.mark.parametrize("expected", [Truth.TRUE, Truth.FALSE])
+def test_unknown_is_never_as_expected(expected: Truth) -> None:
     assert not claim(evidence(UNKNOWN, SYMBOLIC), expected=expected).check().as_expected
 
 
 def test_a_broken_step_is_no_refutation() -> None:
     # Where FALSE is expected, any failure on the way would look like success: only the claim's own one counts.
-    assert claim(evidence(contradict, EXACT), expected=Verdict.FALSE).check().as_expected
-    broken = claim(evidence(refuse, EXACT), expected=Verdict.FALSE).check()
-    assert broken.verdict is Verdict.UNKNOWN
+    assert claim(evidence(contradict, EXACT), expected=Truth.FALSE).check().as_expected
+    broken = claim(evidence(refuse, EXACT), expected=Truth.FALSE).check()
+    assert broken.verdict is Truth.UNKNOWN
     assert not broken.as_expected
 
 
 def test_an_erratum_that_turns_out_true_is_not_as_expected() -> None:
-    assert claim(evidence(FALSE, EXACT), expected=Verdict.FALSE).check().as_expected
-    assert not claim(evidence(TRUE, EXACT), expected=Verdict.FALSE).check().as_expected
+    assert claim(evidence(FALSE, EXACT), expected=Truth.FALSE).check().as_expected
+    assert not claim(evidence(TRUE, EXACT), expected=Truth.FALSE).check().as_expected
 
 
 @pytest.mark.parametrize(
@@ -96,7 +105,8 @@ def test_numbers_never_prove(kinds: list[EvidenceKind], strength: Strength) -> N
 
 def test_the_range_is_that_of_the_strongest_piece() -> None:
     result = claim(
-        evidence(Finding(Verdict.TRUE, "100 samples"), NUMERIC), evidence(Finding(Verdict.TRUE, "d = 2…8"), EXACT)
+        evidence(Finding(Truth.TRUE, "100 samples"), NUMERIC),
+        evidence(Finding(Truth.TRUE, "d = 2…8"), EXACT),
     ).check()
     assert result.scope == "d = 2…8"
 
@@ -124,11 +134,11 @@ def test_settings_reach_the_evidence() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Finding(Verdict.FALSE, "d = 2"), "counterexample: None with verdict FALSE"),
-        (lambda: Finding(Verdict.TRUE, "d = 2", counterexample="x"), "counterexample: 'x' with verdict TRUE"),
+        (lambda: Finding(Truth.FALSE, "d = 2"), "counterexample: None with verdict FALSE"),
+        (lambda: Finding(Truth.TRUE, "d = 2", counterexample="x"), "counterexample: 'x' with verdict TRUE"),
         (lambda: Claim("1.P", "s", "l", "s", (evidence(TRUE, EXACT),)), "id: '1.P'"),
         (lambda: Claim("P1.1", "s", "l", "s", ()), "evidence: P1.1 has none"),
-        (lambda: claim(evidence(TRUE, EXACT), expected=Verdict.UNKNOWN), "expected: UNKNOWN"),
+        (lambda: claim(evidence(TRUE, EXACT), expected=Truth.UNKNOWN), "expected: UNKNOWN"),
         (lambda: CheckSettings(max_dim=3), "max_dim: 3 is not an integer between 4 and 128"),
         (lambda: CheckSettings(max_dim=10**6), "max_dim: 1000000 is not"),
         (lambda: CheckSettings(seed=-1), "seed: -1 is not an integer between 0 and"),
@@ -149,7 +159,7 @@ def test_a_section_collects_claims_and_gives_no_number_twice() -> None:
         return TRUE
 
     (only,) = section.claims
-    assert (only.id, only.group, only.expected) == ("T.1", "T", Verdict.TRUE)
+    assert (only.id, only.group, only.expected) == ("T.1", "T", Truth.TRUE)
     with pytest.raises(ValueError, match=r"number: T\.1 is taken"):
         section.check("1", "Again.", **common)(_one)
     for number in ("10", "2b", "2", "9", "2a"):

@@ -15,7 +15,7 @@ from rich.console import Console
 from analysis.cli.main import main
 from analysis.reports.ledger_tables import NOTES_BEGIN, NOTES_END, ledger_table
 from proofs_check import ledger
-from proofs_check.claim import CheckSettings, EvidenceKind, Finding, Verdict
+from proofs_check.claim import CheckSettings, EvidenceKind, Finding, Truth
 from proofs_check.proving.section import Section
 
 
@@ -78,7 +78,7 @@ def test_notes_without_a_place_for_the_table_are_left_alone(tmp_path: Path, caps
     assert notes.read_text() == "no table here\n"
 
 
-def section_of(run: Callable[[CheckSettings], Finding], expected: Verdict = Verdict.TRUE) -> Section:
+def section_of(run: Callable[[CheckSettings], Finding], expected: Truth = Truth.TRUE) -> Section:
     section = Section("T", "Tests")
     section.check(
         "1", "A test.", kind=EvidenceKind.CERTIFICATE, method="m", latex="x", source="here", expected=expected
@@ -131,16 +131,16 @@ def test_statements_are_readable_at_every_width(width: int) -> None:
 @pytest.mark.parametrize(
     ("finding", "expected", "code", "words"),
     [
-        (Finding(Verdict.TRUE, "d = 2"), Verdict.TRUE, 0, "1 certified, every verdict as expected"),
-        (Finding(Verdict.UNKNOWN, "nothing"), Verdict.TRUE, 1, "NOT AS EXPECTED: T.1"),
-        (Finding(Verdict.FALSE, "d = 2", counterexample="0 ≠ 1"), Verdict.TRUE, 1, "counterexample: 0 ≠ 1"),
-        (Finding(Verdict.FALSE, "d = 2", counterexample="0 ≠ 1"), Verdict.FALSE, 0, "1 refuted"),
-        (Finding(Verdict.TRUE, "d = 2"), Verdict.FALSE, 1, "TRUE, certified (expected FALSE)"),
+        (Finding(Truth.TRUE, "d = 2"), Truth.TRUE, 0, "1 certified, every verdict as expected"),
+        (Finding(Truth.UNKNOWN, "nothing"), Truth.TRUE, 1, "NOT AS EXPECTED: T.1"),
+        (Finding(Truth.FALSE, "d = 2", counterexample="0 ≠ 1"), Truth.TRUE, 1, "counterexample: 0 ≠ 1"),
+        (Finding(Truth.FALSE, "d = 2", counterexample="0 ≠ 1"), Truth.FALSE, 0, "1 refuted"),
+        (Finding(Truth.TRUE, "d = 2"), Truth.FALSE, 1, "TRUE, certified (expected FALSE)"),
     ],
 )
 def test_the_exit_code_says_whether_the_ledger_is_as_expected(
     finding: Finding,
-    expected: Verdict,
+    expected: Truth,
     code: int,
     words: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -181,7 +181,7 @@ def test_the_results_come_in_order_from_several_processes(tmp_path: Path) -> Non
 
 
 def test_a_table_is_put_into_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "SECTIONS", (section_of(lambda settings: Finding(Verdict.TRUE, "d = 2")),))
+    monkeypatch.setattr(ledger, "SECTIONS", (section_of(lambda settings: Finding(Truth.TRUE, "d = 2")),))
     notes = tmp_path / "notes.md"
     notes.write_text(f"head\n{NOTES_BEGIN}\n{NOTES_END}\ntail\n")
     assert exit_code(["--notes", str(notes), "--workers", "1"]) == 0

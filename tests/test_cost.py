@@ -10,7 +10,7 @@ import sympy
 from torch.utils._python_dispatch import TorchDispatchMode
 from typing_extensions import override
 
-from proofs_check.claim import CheckSettings, Claim, Strength, Verdict
+from proofs_check.claim import CheckSettings, Claim, Strength, Truth
 from proofs_check.claims import cost
 from proofs_check.claims.cost import Sizes, ddpg_cost, layer_costs, measured_cost, reengage_cost, reengage_cost_in_graph
 from proofs_check.proving.derivation import CHECKED
@@ -47,7 +47,7 @@ class MultiplicationCounter(TorchDispatchMode):
 def test_claims_are_as_expected(claim: Claim) -> None:
     result = claim.check()
     assert result.as_expected, [piece.finding for piece in result.evidence]
-    assert claim.expected is Verdict.TRUE
+    assert claim.expected is Truth.TRUE
     for piece in result.evidence:
         assert any(line.startswith(CHECKED) for line in piece.finding.steps)
         if piece.kind.strength is Strength.PROVED:
@@ -129,7 +129,7 @@ def test_a_planted_extra_pass_is_noticed(monkeypatch: pytest.MonkeyPatch, number
 
     monkeypatch.setattr(cost, "network_target", twice)
     result = cost.SECTION.claims[number - 1].check()
-    assert result.verdict is Verdict.FALSE
+    assert result.verdict is Truth.FALSE
     assert result.strength is Strength.CERTIFIED
 
 

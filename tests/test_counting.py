@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from proofs_check import theory as counts
-from proofs_check.claim import CheckSettings, ClaimResult, EvidenceKind, Strength, Verdict
+from proofs_check.claim import CheckSettings, ClaimResult, EvidenceKind, Strength, Truth
 from proofs_check.claims import counting
 from proofs_check.claims.counting import certificates, global_solutions, local_rank
 from proofs_check.claims.counting.section import covered
@@ -36,7 +36,7 @@ def few_instances(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("id", REPEATED)
 def test_claims_on_many_instances_have_their_verdict(id: str) -> None:
     result = check(id)
-    assert result.verdict is Verdict.TRUE, result.counterexample
+    assert result.verdict is Truth.TRUE, result.counterexample
     sampled = [piece.kind for piece in result.evidence if piece.kind.strength is Strength.SAMPLED]
     assert sampled == ([] if id == "C.23" else [EvidenceKind.NUMERIC])
 
@@ -84,7 +84,7 @@ PLANTED = [
 def test_wrong_formulas_are_refuted(id: str, name: str, wrong: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counts, name, wrong)
     result = check(id)
-    assert result.verdict is not Verdict.TRUE
+    assert result.verdict is not Truth.TRUE
     assert result.counterexample is not None
     assert "computed" in result.counterexample
 
@@ -108,7 +108,7 @@ def test_wrong_class_counts_are_refuted(
 ) -> None:
     for attribute, wrong in change.items():
         monkeypatch.setattr(hypothesis_class(name), attribute, wrong)
-    assert check(id).verdict is Verdict.FALSE
+    assert check(id).verdict is Truth.FALSE
 
 
 @pytest.mark.usefixtures("few_instances")
@@ -126,7 +126,7 @@ def test_nothing_counted_certifies_nothing(id: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(global_solutions, "INSTANCES", {})
     monkeypatch.setattr(global_solutions, "SEARCHES", {})
     global_solutions.solutions_of_instances.cache_clear()
-    assert check(id).verdict is Verdict.UNKNOWN
+    assert check(id).verdict is Truth.UNKNOWN
     global_solutions.solutions_of_instances.cache_clear()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sympy
 
-from proofs_check.claim import CheckSettings, EvidenceKind, Finding, RefutedError, Verdict
+from proofs_check.claim import CheckSettings, EvidenceKind, Finding, RefutedError, Truth
 from proofs_check.proving.derivation import (
     AbstractSpace,
     ComponentSpace,
@@ -145,7 +145,7 @@ def test_proofs_are_run_in_every_dimension_and_both_components() -> None:
     assert seen == [None, (2, False), (2, True), (3, False), (3, True)]
     assert [finding.scope for finding in findings] == ["every d", "d = 2, 3"]
     assert [piece.kind for piece in prove(proof)] == [EvidenceKind.SYMBOLIC, EvidenceKind.COMPONENTS]
-    assert findings[0] == Finding(Verdict.TRUE, "every d", findings[0].steps)
+    assert findings[0] == Finding(Truth.TRUE, "every d", findings[0].steps)
 
 
 def test_reflected_coordinates_reach_the_other_component() -> None:
@@ -155,7 +155,7 @@ def test_reflected_coordinates_reach_the_other_component() -> None:
 
 def test_a_statement_that_turns_out_true_is_not_refuted() -> None:
     (piece,) = refute(lengths)
-    assert piece.run(CheckSettings()).verdict is Verdict.TRUE
+    assert piece.run(CheckSettings()).verdict is Truth.TRUE
     (piece,) = refute(wrong_transpose)
     with pytest.raises(AssertionError, match="the two sides differ by"):
         piece.run(CheckSettings())

@@ -12,7 +12,7 @@ import torch
 from scipy.optimize import minimize
 from scipy.special import lambertw
 
-from proofs_check.claim import CheckSettings, Claim, Strength, Verdict
+from proofs_check.claim import CheckSettings, Claim, Strength, Truth
 from proofs_check.claims import discrete_actions
 from proofs_check.proving import spaces as families
 from proofs_check.proving.derivation import Derivation, UndecidedError, prove, refute
@@ -32,7 +32,7 @@ def claim_of(number: int) -> Claim:
 def test_claims_are_as_expected(claim: Claim) -> None:
     result = claim.check()
     assert result.as_expected, [piece.finding for piece in result.evidence]
-    assert result.strength is (Strength.PROVED if claim.expected is Verdict.TRUE else Strength.CERTIFIED)
+    assert result.strength is (Strength.PROVED if claim.expected is Truth.TRUE else Strength.CERTIFIED)
 
 
 def test_the_erratum_in_32_is_refuted_as_printed_and_proved_as_corrected() -> None:
@@ -40,7 +40,7 @@ def test_the_erratum_in_32_is_refuted_as_printed_and_proved_as_corrected() -> No
     with pytest.raises(AssertionError, match="the two sides differ by"):
         printed.run(CheckSettings())
     for piece in prove(discrete_actions.double_discount_corrected):
-        assert piece.run(CheckSettings()).verdict is Verdict.TRUE
+        assert piece.run(CheckSettings()).verdict is Truth.TRUE
 
 
 # --- independent oracles ----------------------------------------------------------------------------------
@@ -96,10 +96,10 @@ def test_a_broken_soft_value_is_noticed_by_every_proof_of_it(
 ) -> None:
     monkeypatch.setattr(discrete_actions, "soft_value", broken)
     result = claim_of(number).check()
-    assert result.verdict is Verdict.UNKNOWN or not result.as_expected
+    assert result.verdict is Truth.UNKNOWN or not result.as_expected
     for piece in result.evidence:
         if piece.kind.strength is Strength.PROVED:
-            assert piece.finding.verdict is not Verdict.TRUE
+            assert piece.finding.verdict is not Truth.TRUE
 
 
 @pytest.mark.parametrize(("broken", "numbers"), [(without_temperature, [1, 4, 8]), (of_hotter_weights, [2, 4])])
@@ -129,7 +129,7 @@ def test_an_undivided_gradient_is_noticed(monkeypatch: pytest.MonkeyPatch) -> No
 def test_counterexamples_are_only_found_where_they_are(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     # The mean is linear: a convex combination, a non-expansion, and no different at ties.
     monkeypatch.setattr(discrete_actions, "soft_value", lambda q, temperature: sum(q) / len(q))
-    assert claim_of(number).check().verdict is Verdict.UNKNOWN
+    assert claim_of(number).check().verdict is Truth.UNKNOWN
 
 
 # --- vectors of any length --------------------------------------------------------------------------------

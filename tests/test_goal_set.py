@@ -10,7 +10,7 @@ import pytest
 import sympy
 import torch
 
-from proofs_check.claim import CheckSettings, Claim, Strength, Verdict
+from proofs_check.claim import CheckSettings, Claim, Strength, Truth
 from proofs_check.claims import goal_sets
 from proofs_check.proving.derivation import prove, refute
 from toyenvs.algebra import apply_transpose, hadamard, inner
@@ -71,7 +71,7 @@ def test_the_rewards_gate_gradient_is_twice_the_item_reward_where_the_gate_is_on
 def test_claims_are_as_expected(claim: Claim) -> None:
     result = claim.check()
     assert result.as_expected, [piece.finding for piece in result.evidence]
-    of_all_sizes = claim.expected is Verdict.TRUE and claim.id != "G.2"
+    of_all_sizes = claim.expected is Truth.TRUE and claim.id != "G.2"
     assert result.strength is (Strength.PROVED if of_all_sizes else Strength.CERTIFIED)
 
 
@@ -80,7 +80,7 @@ def test_the_erratum_in_39_is_refuted_as_printed_and_proved_as_corrected() -> No
     with pytest.raises(AssertionError, match=r"r1, r2 of two goals.* the two sides differ by 1/"):
         printed.run(CheckSettings())
     for piece in prove(goal_sets.reward_gate_gradient_corrected):
-        assert piece.run(CheckSettings()).verdict is Verdict.TRUE
+        assert piece.run(CheckSettings()).verdict is Truth.TRUE
 
 
 def cubed(gates: Any, embeddings: Any) -> Any:
@@ -98,7 +98,7 @@ def test_other_gates_are_noticed(monkeypatch: pytest.MonkeyPatch, broken: Any, i
         result = claim_of(id).check()
         assert not result.as_expected
         assert not any(
-            piece.finding.verdict is Verdict.TRUE
+            piece.finding.verdict is Truth.TRUE
             for piece in result.evidence
             if piece.kind.strength is not Strength.SAMPLED
         )

@@ -22,7 +22,7 @@ from analysis.reports.ledger_tables import (
     notes_table,
     with_claim_table,
 )
-from proofs_check.claim import CheckSettings, Claim, ClaimResult, Evidence, EvidenceKind, Finding, Verdict
+from proofs_check.claim import CheckSettings, Claim, ClaimResult, Evidence, EvidenceKind, Finding, Truth
 from proofs_check.ledger import SECTIONS, all_claims, find_claim, find_claims
 
 ROOT = Path(__file__).parent.parent
@@ -122,14 +122,14 @@ def test_the_reading_notes_name_claims_that_exist() -> None:
 # --- one claim at a time ----------------------------------------------------------------------------------
 
 
-def made(verdict: Verdict, expected: Verdict = Verdict.TRUE, **finding: Any) -> ClaimResult:
-    found = Finding(verdict, "d = 2", counterexample="0 ≠ 1" if verdict is Verdict.FALSE else None, **finding)
+def made(verdict: Truth, expected: Truth = Truth.TRUE, **finding: Any) -> ClaimResult:
+    found = Finding(verdict, "d = 2", counterexample="0 ≠ 1" if verdict is Truth.FALSE else None, **finding)
     piece = Evidence(EvidenceKind.CERTIFICATE, "a test", lambda settings: found)
     return Claim("P1.1", "Ũ | V̄ & 5 %", r"\tilde U", "(1) | (2)", (piece,), expected=expected, note="Notable.").check()
 
 
 def test_a_claim_in_full_shows_everything() -> None:
-    text = claim_in_full(made(Verdict.FALSE, steps=("first", "second")))
+    text = claim_in_full(made(Truth.FALSE, steps=("first", "second")))
     for part in (
         "P1.1",
         "Ũ",
@@ -142,22 +142,22 @@ def test_a_claim_in_full_shows_everything() -> None:
         "Notable",
     ):
         assert part in text
-    assert "UNKNOWN, nothing shown (expected TRUE)" in claim_in_full(made(Verdict.UNKNOWN))
+    assert "UNKNOWN, nothing shown (expected TRUE)" in claim_in_full(made(Truth.UNKNOWN))
 
 
 def test_tables_keep_their_columns_whatever_a_statement_holds() -> None:
-    row = notes_table([made(Verdict.TRUE)]).splitlines()[-2]
+    row = notes_table([made(Truth.TRUE)]).splitlines()[-2]
     assert len(re.findall(r"(?<!\\)\|", row)) == 7
-    assert r"\ensuremath{\bar{V}} \& 5 \%" in ledger_latex([made(Verdict.TRUE)])
+    assert r"\ensuremath{\bar{V}} \& 5 \%" in ledger_latex([made(Truth.TRUE)])
 
 
 def test_the_notes_are_replaced_between_their_marks_only() -> None:
     before = f"head\n{NOTES_BEGIN}\nold\n{NOTES_END}\ntail\n"
-    after = with_claim_table(before, [made(Verdict.TRUE)])
+    after = with_claim_table(before, [made(Truth.TRUE)])
     assert after.startswith(f"head\n{NOTES_BEGIN}\n")
     assert after.endswith(f"{NOTES_END}\ntail\n")
     assert "old" not in after
-    assert with_claim_table(after, [made(Verdict.TRUE)]) == after
+    assert with_claim_table(after, [made(Truth.TRUE)]) == after
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from rich.text import Text
 from analysis.files import to_json
 from analysis.reports.latex import as_latex
 from proofs_check import ledger
-from proofs_check.claim import CheckSettings, ClaimResult, Strength, Verdict
+from proofs_check.claim import CheckSettings, ClaimResult, Strength, Truth
 from proofs_check.proving.derivation import BY_HAND, CHECKED
 
 __all__ = [
@@ -52,7 +52,7 @@ def _by_section(results: Iterable[ClaimResult]) -> list[tuple[str, list[ClaimRes
 
 def _basis(result: ClaimResult) -> str:
     """How a verdict is known, in one word."""
-    if result.verdict is Verdict.FALSE:
+    if result.verdict is Truth.FALSE:
         return "refuted"
     if result.strength is None:
         return "nothing shown"

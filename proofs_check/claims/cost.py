@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from proofs_check.claim import CheckSettings, EvidenceKind, Finding, Verdict
+from proofs_check.claim import CheckSettings, EvidenceKind, Finding, Truth
 from proofs_check.proving.derivation import CHECKED
 from proofs_check.proving.section import Section
 from proofs_check.symbolic.notation import written
@@ -350,7 +350,7 @@ def _formula_is_measured(
             count += 1
         steps.append(f"{CHECKED} torch counts what the formula says for each of {count} choices of sizes")
         scope = f"{count} choices of sizes: 1 to 4 hidden layers, widths 1 to 29, batches 1 to 29, d = 1 to 29"
-        return Finding(Verdict.TRUE, scope, tuple(steps))
+        return Finding(Truth.TRUE, scope, tuple(steps))
 
     return run
 
@@ -470,7 +470,7 @@ def _bound(settings: CheckSettings) -> Finding:
         f"{CHECKED} C_ReenGAGE/C_DDPG tends to {limit} as t → ∞ ({sizes})",
         f"By hand: so no factor below {limit} will do.",
     )
-    return Finding(Verdict.TRUE, _GIVEN, (_LAYERS, *steps, *last))
+    return Finding(Truth.TRUE, _GIVEN, (_LAYERS, *steps, *last))
 
 
 @SECTION.check(
@@ -496,7 +496,7 @@ def _bound_in_graph(settings: CheckSettings) -> Finding:
         f"{CHECKED} C_in graph/C_DDPG tends to {limit} as t → ∞ ({sizes})",
         f"By hand: so no factor below {limit} will do.",
     )
-    return Finding(Verdict.TRUE, _GIVEN, (_LAYERS, *steps, *last))
+    return Finding(Truth.TRUE, _GIVEN, (_LAYERS, *steps, *last))
 
 
 @SECTION.check(
@@ -513,7 +513,7 @@ def _in_residuals(settings: CheckSettings) -> Finding:
     both = _at_most(reengage_cost, 4, residual_cost) + _at_most(reengage_cost_in_graph, 6, residual_cost)
     steps = dict.fromkeys(both)  # in both of them is the cost of the residual
     return Finding(
-        Verdict.TRUE, _GIVEN, (_LAYERS, "Let C_residual = F_A + 2F_C, one evaluation of the residual.", *steps)
+        Truth.TRUE, _GIVEN, (_LAYERS, "Let C_residual = F_A + 2F_C, one evaluation of the residual.", *steps)
     )
 
 
@@ -542,7 +542,7 @@ def _goal_dimension(settings: CheckSettings) -> Finding:
     assert sympy.simplify(limit - expected) == 0, f"the ratio tends to {limit}"
     assert expected.subs(h_a, h_c) == sympy.Rational(9, 4), f"with equal widths to {expected.subs(h_a, h_c)}"
     return Finding(
-        Verdict.TRUE,
+        Truth.TRUE,
         _GIVEN,
         (
             "Let o and k be the dimensions of observation and action, and the batch 1, since every cost is in "
@@ -578,4 +578,4 @@ def _papers_networks(settings: CheckSettings) -> Finding:
             f"{CHECKED} d = {dim}: C_ReenGAGE/C_DDPG = {ratio:.4f}; with backward() through all of the graph it is "
             f"{in_graph:.4f}"
         )
-    return Finding(Verdict.TRUE, "d = 5, 10, 20", tuple(steps))
+    return Finding(Truth.TRUE, "d = 5, 10, 20", tuple(steps))

@@ -19,7 +19,7 @@ import torch
 from scipy.special import lambertw
 from torch import Tensor
 
-from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, RefutedError, Verdict
+from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, RefutedError, Truth
 from proofs_check.proving.derivation import Derivation
 from proofs_check.proving.section import Section
 from proofs_check.proving.spaces import EveryNumber, proof_for_each_number
@@ -95,7 +95,7 @@ def _bounds_on_samples(settings: CheckSettings) -> Finding:
         lowest = float(missed.min())
         assert lowest >= -rounding, f"A = {number}, τ = {temperature}: soft exceeds max by {-lowest}"
         count += len(values)
-    return Finding(Verdict.TRUE, f"sampled: {count} vectors of action values, A = 2, …, 40, τ = 1e-6, …, 30")
+    return Finding(Truth.TRUE, f"sampled: {count} vectors of action values, A = 2, …, 40, τ = 1e-6, …, 30")
 
 
 _BOUNDS = Evidence(EvidenceKind.PROPERTY, "random action values in float64; Lambert's W from scipy", _bounds_on_samples)
@@ -215,7 +215,7 @@ def _logarithmic(step: Derivation) -> None:
 def _logarithmic_finding(settings: CheckSettings) -> Finding:
     step = Derivation(EveryNumber())
     _logarithmic(step)
-    return Finding(Verdict.TRUE, "every A ≥ 2", tuple(step.steps))
+    return Finding(Truth.TRUE, "every A ≥ 2", tuple(step.steps))
 
 
 SECTION.check(
@@ -270,7 +270,7 @@ def _gradient_on_samples(settings: CheckSettings) -> Finding:
         worst = float((goal_gradient(soft_of, goal) - expected).abs().max())
         assert worst <= allowed, f"A = {number}, τ = {temperature}: the two gradients differ by {worst}"
         count += len(values)
-    return Finding(Verdict.TRUE, f"sampled: {count} goals in R³, A = 2, …, 40, τ = 1e-6, …, 30")
+    return Finding(Truth.TRUE, f"sampled: {count} goals in R³, A = 2, …, 40, τ = 1e-6, …, 30")
 
 
 proof_for_each_number(
@@ -329,7 +329,7 @@ def _two_coefficients() -> tuple[Any, Any]:
     latex=r"p_a\Bigl(1+\frac{q_a-\mathrm{soft}}{\tau}\Bigr)\ge 0",
     source="what one might take (31) for",
     assumptions=_FINITE,
-    expected=Verdict.FALSE,
+    expected=Truth.FALSE,
     note="An action that is worse than the soft value by more than τ has a negative coefficient. "
     "The gradient of τ log Σ exp(q/τ) would be a convex combination.",
 )
@@ -337,7 +337,7 @@ def _convex(settings: CheckSettings) -> Finding:
     better, worse = _two_coefficients()
     if worse.is_negative and (better - 1).is_positive:
         raise RefutedError(f"A = 2, q = (3, 0), τ = 1: the coefficients are {better} > 1 and {worse} < 0")
-    return Finding(Verdict.UNKNOWN, "one case", ("the coefficients of the case that was tried are in [0, 1]",))
+    return Finding(Truth.UNKNOWN, "one case", ("the coefficients of the case that was tried are in [0, 1]",))
 
 
 def _derivative_in_gaps(step: Derivation) -> None:
@@ -388,7 +388,7 @@ def _bounded_on_samples(settings: CheckSettings) -> Finding:
         assert low - rounding <= least, f"A = {number}, τ = {temperature}: a coefficient is {least} < {low}"
         assert most <= high + rounding, f"A = {number}, τ = {temperature}: a coefficient is {most} > {high}"
         count += len(values)
-    return Finding(Verdict.TRUE, f"sampled: {count} vectors of action values, A = 2, …, 40, τ = 1e-6, …, 30")
+    return Finding(Truth.TRUE, f"sampled: {count} vectors of action values, A = 2, …, 40, τ = 1e-6, …, 30")
 
 
 proof_for_each_number(
@@ -432,7 +432,7 @@ def _limit_on_samples(settings: CheckSettings) -> Finding:
             worst = float((found - expected).abs().max())
             assert worst <= 1e-12, f"A = {number}, τ = {temperature}: the coefficients are off by {worst}"
             count += len(values)
-    return Finding(Verdict.TRUE, f"sampled: {count} vectors of whole numbers, A = 2, …, 40, τ = 1e-3, 1e-30, 1e-300, 0")
+    return Finding(Truth.TRUE, f"sampled: {count} vectors of whole numbers, A = 2, …, 40, τ = 1e-3, 1e-30, 1e-300, 0")
 
 
 proof_for_each_number(
@@ -457,7 +457,7 @@ proof_for_each_number(
     latex=r"q_1=q_2:\quad\lim_{\tau\to 0}\nabla_g\,\mathrm{soft}_\tau=\nabla_g\max_aq_a",
     source="what one might take (31) for",
     assumptions=(_SOFT,),
-    expected=Verdict.FALSE,
+    expected=Truth.FALSE,
     note="At a tie the maximum has one-sided derivatives only; DQN's argmax takes one action's gradient, the soft "
     "value the mean of the tied ones.",
 )
@@ -471,7 +471,7 @@ def _tie(settings: CheckSettings) -> Finding:
             f"A = 2, q = (t, −t) at t = 0: the soft value's derivative tends to {soft}, the maximum's are {right} to "
             f"the right and {left} to the left"
         )
-    return Finding(Verdict.UNKNOWN, "one case", ("the case that was tried does not tell them apart",))
+    return Finding(Truth.UNKNOWN, "one case", ("the case that was tried does not tell them apart",))
 
 
 @SECTION.check(
@@ -483,7 +483,7 @@ def _tie(settings: CheckSettings) -> Finding:
     latex=r"|\mathrm{soft}(q)-\mathrm{soft}(q')|\le\max_a|q_a-q'_a|",
     source="what one might take (31) for; Asadi & Littman, ICML 2017",
     assumptions=_FINITE,
-    expected=Verdict.FALSE,
+    expected=Truth.FALSE,
     note="The constant is the sum of the coefficients' absolute values, more than 1 as soon as one is negative.",
 )
 def _non_expansion(settings: CheckSettings) -> Finding:
@@ -494,7 +494,7 @@ def _non_expansion(settings: CheckSettings) -> Finding:
             f"A = 2, τ = 1, q = (3, 0): along (1, −1), of largest norm 1, the soft value grows at the rate {rate} = "
             f"{float(rate):.4f} > 1"
         )
-    return Finding(Verdict.UNKNOWN, "one case", ("the rate of the case that was tried is at most 1",))
+    return Finding(Truth.UNKNOWN, "one case", ("the rate of the case that was tried is at most 1",))
 
 
 def _shift(step: Derivation) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import sympy
 
-from proofs_check.claim import CheckSettings, EvidenceKind, Finding, RefutedError, Verdict
+from proofs_check.claim import CheckSettings, EvidenceKind, Finding, RefutedError, Truth
 from proofs_check.claims.discrete_actions import double_discount_as_printed, double_discount_corrected
 from proofs_check.claims.goal_sets import reward_gate_gradient_as_printed, reward_gate_gradient_corrected
 from proofs_check.exact.solution_count import quaternion_rotation
@@ -129,13 +129,13 @@ _N = sympy.Symbol("n", integer=True, positive=True)
     method="n is itself of order O(n²): the limit of n/n²",
     latex=r"n\notin O(n^2)",
     source="statements of Propositions 1 and 2, as printed",
-    expected=Verdict.FALSE,
+    expected=Truth.FALSE,
 )
 def _printed_order(settings: CheckSettings) -> Finding:
     limit = sympy.limit(_N / _N**2, _N, sympy.oo)
     if limit == 0:
-        return Finding(Verdict.FALSE, "one function", counterexample=f"N = n: n/n² → {limit}, so n is O(n²)")
-    return Finding(Verdict.TRUE, "one function")
+        return Finding(Truth.FALSE, "one function", counterexample=f"N = n: n/n² → {limit}, so n is O(n²)")
+    return Finding(Truth.TRUE, "one function")
 
 
 @SECTION.check(
@@ -163,7 +163,7 @@ def _corrected_order(settings: CheckSettings) -> Finding:
     )
     assert limits == (sympy.Rational(1, 2), 0, 1), f"limits {limits}, not (1/2, 0, 1)"
     steps = tuple(f"{learner}: {formula}" for learner, formula in fitted.items())
-    return Finding(Verdict.TRUE, "formulas at d = 2…64; their limits", (*steps, "limits over n², n², n: 1/2, 0, 1"))
+    return Finding(Truth.TRUE, "formulas at d = 2…64; their limits", (*steps, "limits over n², n², n: 1/2, 0, 1"))
 
 
 @SECTION.refutation(
@@ -239,7 +239,7 @@ def _rotation_from_fewer(step: Derivation) -> None:
     method="two on-policy transitions in d = 3: the quadratic forms ‖g‖‖q‖² − gᵀR(q)a of the quaternion q, exactly",
     latex=r"a_i=U^\top g_i/\|g_i\|,\ i=1,2,\ d=3:\ \{V\in SO(3): g_i^\top Va_i=g_i^\top Ua_i\}\ne\{U\}",
     source="statement of Proposition 1",
-    expected=Verdict.FALSE,
+    expected=Truth.FALSE,
 )
 def _on_policy_needs_many(settings: CheckSettings) -> Finding:
     dim = 3
@@ -255,13 +255,13 @@ def _on_policy_needs_many(settings: CheckSettings) -> Finding:
         total += form
     solutions = total.nullspace()
     if len(solutions) != 1:
-        return Finding(Verdict.TRUE, "d = 3")
+        return Finding(Truth.TRUE, "d = 3")
     found = rotation.subs(dict(zip(q, solutions[0], strict=True))) / length.subs(
         dict(zip(q, solutions[0], strict=True))
     )
     assert found.applyfunc(sympy.nsimplify) == U, "the only solution should be U"
     return Finding(
-        Verdict.FALSE,
+        Truth.FALSE,
         "d = 3",
         ("each form is positive semidefinite; the kernel of their sum is one line, which is U",),
         counterexample=f"d = 3, U = {U.tolist()}, goals {[tuple(g) for g in goals]}, a = Uᵀg: the {len(goals)} "
@@ -391,7 +391,7 @@ def _general_linear(step: Derivation) -> None:
     method="d = 2, N = 2 = D + 1: the loss on the circle of rotations, sign changes of its derivative in rationals",
     latex=r"\nabla L(V)=0,\ \nabla^2L(V)\succ0\ \Rightarrow\ V=U",
     source="never discussed in the paper",
-    expected=Verdict.FALSE,
+    expected=Truth.FALSE,
 )
 def _descent(settings: CheckSettings) -> Finding:
     # A rotation by θ with t = tan(θ/2); gᵀR(θ)a = |g||a| cos(θ − φ) for some φ. U is θ = 0.
@@ -412,13 +412,13 @@ def _descent(settings: CheckSettings) -> Finding:
             assert zeros == 0, "the minimum should not be a zero of the loss"
             at = loss.subs(t, (low + high) / 2)
             return Finding(
-                Verdict.FALSE,
+                Truth.FALSE,
                 "d = 2",
                 (f"gᵀR(θ)a = cos(θ − φ) with (cos φ, sin φ) = {directions}; U is θ = 0, and t = tan(θ/2)",),
                 counterexample=f"d = 2, N = 2: a local minimum at {low} < t < {high}, with loss {float(at):.4f} and "
                 f"slopes {float(before):.2g} and {float(after):.2g} at the ends; the loss has no zero there",
             )
-    return Finding(Verdict.TRUE, "one pair of transitions")
+    return Finding(Truth.TRUE, "one pair of transitions")
 
 
 @SECTION.proof(
@@ -459,7 +459,7 @@ def _strict_saddles(step: Derivation) -> None:
     method="one-sided derivatives of (23) at g = 0, d = 2",
     latex=r"\nabla_gQ^*(s,a,0)\ \text{exists}",
     source="(23), (24)",
-    expected=Verdict.FALSE,
+    expected=Truth.FALSE,
 )
 def _goal_zero(settings: CheckSettings) -> Finding:
     construction = GradientFeedback(2, sympy.Rational(1, 2))
@@ -468,10 +468,10 @@ def _goal_zero(settings: CheckSettings) -> Finding:
     value = construction.q_value(U, state, action, sympy.Matrix([t, 0]))
     slopes = [sympy.limit((value - value.subs(t, 0)) / t, t, 0, side) for side in "+-"]
     if slopes[0] == slopes[1]:
-        return Finding(Verdict.TRUE, "d = 2")
+        return Finding(Truth.TRUE, "d = 2")
     policies = [sympy.limit(construction.policy(U, state, sympy.Matrix([t, 0]))[0], t, 0, side) for side in "+-"]
     return Finding(
-        Verdict.FALSE,
+        Truth.FALSE,
         "d = 2",
         counterexample=f"d = 2, γ = 1/2, s = a = 0, g = (t, 0): dQ/dt is {slopes[0]} for t → 0+ and {slopes[1]} for "
         f"t → 0−, and the policy's first coordinate {policies[0]} and {policies[1]}",
@@ -537,7 +537,7 @@ def _absorbing(step: Derivation) -> None:
     method="two transitions in d = 3: the rotation is computed from s' − s, exactly",
     latex=r"N=d-1=2,\ d=3:\quad (s_i,a_i,s'_i)_{i\le N}\ \text{does not determine}\ U",
     source="discussion of Propositions 1 and 2",
-    expected=Verdict.FALSE,
+    expected=Truth.FALSE,
 )
 def _data_differ(settings: CheckSettings) -> Finding:
     construction = GradientFeedback(3, sympy.Rational(1, 2))
@@ -549,9 +549,9 @@ def _data_differ(settings: CheckSettings) -> Finding:
     before, after = (sympy.Matrix.hstack(*pair, pair[0].cross(pair[1])) for pair in (actions, moved))
     found = after * before.inv()
     if found != U:
-        return Finding(Verdict.TRUE, "d = 3")
+        return Finding(Truth.TRUE, "d = 3")
     text = f"d = 3, U = {U.tolist()}, actions {[tuple(a) for a in actions]}: the two displacements s' − s give back U, "
-    return Finding(Verdict.FALSE, "d = 3", counterexample=text + "where D + 1 = 4")
+    return Finding(Truth.FALSE, "d = 3", counterexample=text + "where D + 1 = 4")
 
 
 @SECTION.proof(
@@ -578,11 +578,11 @@ def _gate_check(rewards: tuple[int, int], expected_where: int) -> Finding:
         gate, wanted = -reward, int(reward == expected_where)
         if gate != wanted:
             return Finding(
-                Verdict.FALSE,
+                Truth.FALSE,
                 f"rewards {rewards}",
                 counterexample=f"rewards in {set(rewards)}, R = {reward}: the gate −R is {gate}, not {wanted}",
             )
-    return Finding(Verdict.TRUE, f"rewards in {{{rewards[0]}, {rewards[1]}}}")
+    return Finding(Truth.TRUE, f"rewards in {{{rewards[0]}, {rewards[1]}}}")
 
 
 @SECTION.check(
@@ -592,7 +592,7 @@ def _gate_check(rewards: tuple[int, int], expected_where: int) -> Finding:
     method="the weight on both reward levels of {0, 1}, where 0 is an unreached goal",
     latex=r"-R=\mathbf 1[\text{goal not reached}],\ R\in\{0,1\}",
     source="authors' released code, as reported to us",
-    expected=Verdict.FALSE,
+    expected=Truth.FALSE,
 )
 def _gate_general(settings: CheckSettings) -> Finding:
     return _gate_check((0, 1), expected_where=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, Verdict
+from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, Truth
 from proofs_check.testing import (
     Problem,
     assert_bellman_optimal,
@@ -37,7 +37,7 @@ def _on_samples(assertion: Callable[[Problem], None], construction_type: type[Co
         for problem in _problems(construction_type, settings.seed):
             assertion(problem)
             count += problem.transitions.reward.numel()
-        return Finding(Verdict.TRUE, f"sampled: {count} transitions, d = {', '.join(map(str, _DIMS))}")
+        return Finding(Truth.TRUE, f"sampled: {count} transitions, d = {', '.join(map(str, _DIMS))}")
 
     return Evidence(EvidenceKind.PROPERTY, method, run)
 

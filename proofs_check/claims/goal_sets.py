@@ -17,7 +17,7 @@ import sympy
 import torch
 from torch import Tensor, nn
 
-from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, RefutedError, Verdict
+from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, RefutedError, Truth
 from proofs_check.proving.derivation import CHECKED, Derivation
 from proofs_check.proving.section import Section
 from proofs_check.proving.spaces import SomeNumber, proof_for_each_number
@@ -109,7 +109,7 @@ def _twice_on_samples(settings: CheckSettings) -> Finding:
         worst = float((found - 2 * gates * wanted).abs().max())
         assert worst <= 1e-12, f"seed {seed}: the gate gradient differs from 2b times the weight gradient by {worst}"
         count += len(gates)
-    return Finding(Verdict.TRUE, f"sampled: {count} goal sets of 1 to 6 goals, gates 0 and 1")
+    return Finding(Truth.TRUE, f"sampled: {count} goal sets of 1 to 6 goals, gates 0 and 1")
 
 
 def _padding_on_samples(settings: CheckSettings) -> Finding:
@@ -140,7 +140,7 @@ def _padding_on_samples(settings: CheckSettings) -> Finding:
                 worst = float((found - expected).abs().max() / expected.abs().max().clamp(min=1e-9))
                 assert worst <= 1e-11, f"seed {seed}: padding changes the {name} by {worst}, relative to its largest"
         count += len(problem.gates)
-    return Finding(Verdict.TRUE, f"sampled: {count} goal sets of 1 to 6 goals, with and without 3 slots of padding")
+    return Finding(Truth.TRUE, f"sampled: {count} goal sets of 1 to 6 goals, with and without 3 slots of padding")
 
 
 # --- critic and actor -------------------------------------------------------------------------------------
@@ -229,7 +229,7 @@ def _undefined_functions(settings: CheckSettings) -> Finding:
             f"{CHECKED} {space.number} goals, embeddings of size {space.dim}: "
             f"∂Q/∂b_i − 2 b_i ∂Q/∂w_i expands to 0 for i = {of_all}"
         )
-    return Finding(Verdict.TRUE, _WRITTEN_OUT, tuple(steps))
+    return Finding(Truth.TRUE, _WRITTEN_OUT, tuple(steps))
 
 
 @proof_for_each_number(
@@ -296,7 +296,7 @@ def _same_values(step: Derivation) -> None:
     latex=r"b_i=0:\quad\frac{\partial}{\partial b_i}\sum_jb_je_j=0",
     source="against (15)",
     assumptions=(_GATES,),
-    expected=Verdict.FALSE,
+    expected=Truth.FALSE,
     note="The derivative with respect to a plain gate is the wanted one where b = 1, but it is not 0 where b = 0: "
     "the loss would then also fit the value of goals that are not asked for, padding among them.",
 )
@@ -309,7 +309,7 @@ def _plain_gates(settings: CheckSettings) -> Finding:
             f"one goal, embedding e = 1, Q = the sum, b = 0: the derivative of b·e is {by_plain}, that of b²·e "
             f"{by_squared}"
         )
-    return Finding(Verdict.UNKNOWN, "one case", ("the case that was tried does not tell them apart",))
+    return Finding(Truth.UNKNOWN, "one case", ("the case that was tried does not tell them apart",))
 
 
 # --- the reward -------------------------------------------------------------------------------------------
@@ -326,7 +326,7 @@ def _reward_on_samples(settings: CheckSettings) -> Finding:
         worst = float((found - 2 * gates * rewards).abs().max())
         assert worst <= 1e-13, f"{number} goals: the gate gradient differs from 2 b R by {worst}"
         count += gates.numel()
-    return Finding(Verdict.TRUE, f"sampled: {count} gates, 1 to 200 goals")
+    return Finding(Truth.TRUE, f"sampled: {count} gates, 1 to 200 goals")
 
 
 @proof_for_each_number(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, Verdict
+from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, Truth
 from proofs_check.claims.evidence import (
     bellman_optimal_on_samples,
     reduced_residuals_on_samples,
@@ -271,7 +271,7 @@ def _count_informative(settings: CheckSettings) -> Finding:
             predicted = construction.transitions_for_informative(needed)
             assert shortest == predicted, f"d = {dim}: {needed} informative ones need {shortest}, not {predicted}"
             checked += 1
-    return Finding(Verdict.TRUE, f"d = 2…8, N ≤ {longest}: {checked} counts")
+    return Finding(Truth.TRUE, f"d = 2…8, N ≤ {longest}: {checked} counts")
 
 
 @SECTION.proof(
@@ -354,7 +354,7 @@ def _said_by_the_construction(settings: CheckSettings) -> Finding:
     for discount, informative in ((0, False), (0.0, False), (0.01, True), (0.5, True), (0.99, True)):
         said = NoRewardGradient(2, discount).informative
         assert said is informative, f"γ = {discount}: the construction calls itself informative: {said}"
-    return Finding(Verdict.TRUE, "γ = 0, 0.01, 0.5, 0.99")
+    return Finding(Truth.TRUE, "γ = 0, 0.01, 0.5, 0.99")
 
 
 @SECTION.proof(

@@ -23,7 +23,7 @@ from typing import Any
 import sympy
 from typing_extensions import override
 
-from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, RefutedError, Verdict
+from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, RefutedError, Truth
 from proofs_check.symbolic import abstract
 from proofs_check.symbolic import components as symbols
 from proofs_check.symbolic.exact_zero import zero_or_simplified
@@ -386,7 +386,7 @@ def _derived(proof: Proof) -> Finding:
     proof(derivation)
     if not any(step.startswith(CHECKED) for step in derivation.steps):
         raise RuntimeError("the derivation checks nothing")
-    return Finding(Verdict.TRUE, AbstractSpace.scope, tuple(derivation.steps))
+    return Finding(Truth.TRUE, AbstractSpace.scope, tuple(derivation.steps))
 
 
 def _again_in_coordinates(proof: Proof, spaces: Sequence[ComponentSpace]) -> Finding:
@@ -399,7 +399,7 @@ def _again_in_coordinates(proof: Proof, spaces: Sequence[ComponentSpace]) -> Fin
         raise RuntimeError("the derivation checks nothing in coordinates")
     dims = ", ".join(dict.fromkeys(str(space.dim) for space in spaces))
     step = f"{CHECKED} the same equalities, written out in coordinates: {count} in all"
-    return Finding(Verdict.TRUE, f"d = {dims}", (step,))
+    return Finding(Truth.TRUE, f"d = {dims}", (step,))
 
 
 def prove(proof: Proof, *, dims: Sequence[int] = (2, 3), reflections: bool = True) -> tuple[Evidence, Evidence]:

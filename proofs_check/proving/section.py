@@ -13,7 +13,7 @@ from bisect import insort
 from collections.abc import Callable, Sequence
 from typing import Required, TypedDict, Unpack
 
-from proofs_check.claim import CheckSettings, Claim, Evidence, EvidenceKind, Finding, Verdict
+from proofs_check.claim import CheckSettings, Claim, Evidence, EvidenceKind, Finding, Truth
 from proofs_check.proving.derivation import Proof, prove, refute
 
 __all__ = ["Section"]
@@ -72,7 +72,7 @@ class Section:
         """A claim that is expected to be FALSE: its derivation is tried and fails with exact numbers."""
 
         def add(derivation: Proof) -> Proof:
-            self._add(number, statement, refute(derivation), Verdict.FALSE, **details)
+            self._add(number, statement, refute(derivation), Truth.FALSE, **details)
             return derivation
 
         return add
@@ -84,7 +84,7 @@ class Section:
         *,
         kind: EvidenceKind,
         method: str,
-        expected: Verdict = Verdict.TRUE,
+        expected: Truth = Truth.TRUE,
         **details: Unpack[_Details],
     ) -> Callable[[_Run], _Run]:
         """A claim with evidence of any kind; the decorated function finds out."""
@@ -100,7 +100,7 @@ class Section:
         number: str,
         statement: str,
         evidence: Sequence[Evidence],
-        expected: Verdict = Verdict.TRUE,
+        expected: Truth = Truth.TRUE,
         *,
         latex: str,
         source: str,

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 import sympy
 from typing_extensions import override
 
-from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, Verdict
+from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, Truth
 from proofs_check.proving.derivation import CHECKED, AbstractSpace, ComponentSpace, Derivation, Proof
 from proofs_check.proving.section import Section
 from proofs_check.symbolic import abstract
@@ -329,7 +329,7 @@ def proof_for_each_number(
         def derived(settings: CheckSettings) -> Finding:
             step = Derivation(EveryNumber())
             proof(step)
-            return Finding(Verdict.TRUE, f"every number of {things} ≥ 2", tuple(step.steps))
+            return Finding(Truth.TRUE, f"every number of {things} ≥ 2", tuple(step.steps))
 
         def again(settings: CheckSettings) -> Finding:
             count = 0
@@ -338,7 +338,7 @@ def proof_for_each_number(
                 proof(step)
                 count += sum(line.startswith(CHECKED) for line in step.steps)
             line = f"{CHECKED} the same equalities, written out for {written_out}: {count} in all"
-            return Finding(Verdict.TRUE, written_out, (line,))
+            return Finding(Truth.TRUE, written_out, (line,))
 
         also_written_out = Evidence(EvidenceKind.COMPONENTS, f"the formulas on columns of {written_out}", again)
         section.check(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from proofs_check.claim import CheckSettings, Finding, Verdict
+from proofs_check.claim import CheckSettings, Finding, Truth
 from proofs_check.claims.counting.certificates import another_solution, count_genuine, draw_data, normals
 from proofs_check.claims.counting.section import (
     CERTIFICATE,
@@ -92,7 +92,7 @@ def _class_ranks(settings: CheckSettings) -> Finding:
         )
         visited.append((dim, "permutation"))
     scope = f"{len(visited)} pairs of class and {covered(visited, _pairs())}, all N ≤ M + 2"
-    return Finding(Verdict.TRUE, scope, tuple(steps))
+    return Finding(Truth.TRUE, scope, tuple(steps))
 
 
 def _low_rank_twin(settings: CheckSettings, rank: int, dim: int) -> None:
@@ -153,7 +153,7 @@ def _class_gradients(settings: CheckSettings) -> Finding:
         assert_same((1, 1), (entry.gradient_count(dim), entry.scalar_count(dim)), f"permutations, d = {dim}: counts")
         visited.append((dim, "permutation"))
         steps.append(f"permutations, d = {dim}: one action has {len(distinct)} different images")
-    return Finding(Verdict.TRUE, f"{len(visited)} pairs of class and {covered(visited, _pairs())}", tuple(steps))
+    return Finding(Truth.TRUE, f"{len(visited)} pairs of class and {covered(visited, _pairs())}", tuple(steps))
 
 
 @SECTION.check(
@@ -178,7 +178,7 @@ def _least_squares(settings: CheckSettings) -> Finding:
         assert_same((entry.scalar_count(dim), entry.gradient_count(dim)), (dim**2, dim), f"d = {dim}, the table")
         visited.append(dim)
         steps.append(f"d = {dim}: full rank {dim**2} first at N = {dim**2} and N = {dim}")
-    return Finding(Verdict.TRUE, f"{covered(visited, DIMS)}, all N ≤ d² + 1 and d + 1", tuple(steps))
+    return Finding(Truth.TRUE, f"{covered(visited, DIMS)}, all N ≤ d² + 1 and d + 1", tuple(steps))
 
 
 def _householder_equations(rng: np.random.Generator, dim: int, num: int) -> Equations:
@@ -270,7 +270,7 @@ def _class_solutions(settings: CheckSettings) -> Finding:
             ("permutation", "permutations"),
         )
     ]
-    return Finding(Verdict.TRUE, "; ".join(scopes), tuple(steps))
+    return Finding(Truth.TRUE, "; ".join(scopes), tuple(steps))
 
 
 @cache
@@ -293,7 +293,7 @@ def _low_rank_counts(seed: int) -> list[tuple[Any, Any, int, int]]:
     method="real roots of det(X + tC) at d = 3, p = 2, N = 8, where C spans what the scalars do not see",
     latex=r"\#\{Y:\operatorname{rank}Y\le p,\ g_i^\top Ya_i=g_i^\top Xa_i,\ i\le M\}\ge 2",
     source="the count p(2d − p) + 1, read as necessary for every matrix",
-    expected=Verdict.FALSE,
+    expected=Truth.FALSE,
     note="The degree of the variety is odd here (3), so the other solutions can be a complex pair. C.21a has it right.",
 )
 def _low_rank_always(settings: CheckSettings) -> Finding:
@@ -302,8 +302,8 @@ def _low_rank_always(settings: CheckSettings) -> Finding:
             text = (
                 f"d = 3, p = 2, N = 8, X = {X.tolist()}, unseen C = {C.tolist()}: det(X + tC) has the real root 0 only"
             )
-            return Finding(Verdict.FALSE, "d = 3, p = 2, N = M = 8", counterexample=text)
-    return Finding(Verdict.UNKNOWN, "nothing", ("every instance had another real root",))
+            return Finding(Truth.FALSE, "d = 3, p = 2, N = M = 8", counterexample=text)
+    return Finding(Truth.UNKNOWN, "nothing", ("every instance had another real root",))
 
 
 @SECTION.check(
@@ -335,4 +335,4 @@ def _low_rank_corrected(settings: CheckSettings) -> Finding:
         "d = 2, p = 1, N = 3: 12 instances, each with one other",
         "d = 3, p = 2, N = 9 = d²: the equations are linear and independent",
     )
-    return Finding(Verdict.TRUE, "d = 3, p = 2 and d = 2, p = 1", steps)
+    return Finding(Truth.TRUE, "d = 3, p = 2 and d = 2, p = 1", steps)

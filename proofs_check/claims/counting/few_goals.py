@@ -8,7 +8,7 @@ import numpy as np
 import sympy
 
 from proofs_check import theory as counts
-from proofs_check.claim import CheckSettings, Finding, Verdict
+from proofs_check.claim import CheckSettings, Finding, Truth
 from proofs_check.claims.counting.certificates import (
     another_solution,
     assert_another,
@@ -79,7 +79,7 @@ def _shared_rank(settings: CheckSettings) -> Finding:
         steps.append(f"d = {dim}: K = 1 … {most}, N = 0 … {most}")
     steps.append("goals or actions beyond d are combinations of the first d, and so are their rows")
     scope = covered(visited, [(dim, num_goals) for dim in DIMS for num_goals in range(1, dim + 3)])
-    return Finding(Verdict.TRUE, f"{scope}; {cases} cases", tuple(steps))
+    return Finding(Truth.TRUE, f"{scope}; {cases} cases", tuple(steps))
 
 
 @SECTION.check(
@@ -128,7 +128,7 @@ def _shared_threshold(settings: CheckSettings) -> Finding:
             f"d = {dim}: K = N = {dim - 1}: (I − 2mmᵀ)U(I − 2nnᵀ), m ⊥ goals, n ⊥ actions, is another rotation; "
             f"K = {dim - 2}: a rotation across the goals is never seen"
         )
-    return Finding(Verdict.TRUE, covered(visited, DIMS), tuple(steps))
+    return Finding(Truth.TRUE, covered(visited, DIMS), tuple(steps))
 
 
 _SPHERE_DIMS = range(2, 6)
@@ -174,7 +174,7 @@ def _projected_rank(settings: CheckSettings) -> Finding:
             visited.append((dim, goal_dim))
         steps.append(f"d = {dim}: k = 1 … {dim}, DDPG to two rows beyond full rank, ReenGAGE to N = {dim + 2}")
     scope = covered(visited, [(dim, goal_dim) for dim in DIMS for goal_dim in range(1, dim + 1)])
-    return Finding(Verdict.TRUE, f"{scope}; {cases} cases", tuple(steps))
+    return Finding(Truth.TRUE, f"{scope}; {cases} cases", tuple(steps))
 
 
 @SECTION.check(
@@ -234,4 +234,4 @@ def _projected_thresholds(settings: CheckSettings) -> Finding:
         f"ReenGAGE {covered(images, [(dim, k) for dim in DIMS for k in range(1, dim)])}, k < d; "
         f"DDPG k = 1, {covered(sphere, _SPHERE_DIMS)}, and k = 2, {covered(frames, [(3, 0), (3, 1)])}"
     )
-    return Finding(Verdict.TRUE, scope, tuple(steps))
+    return Finding(Truth.TRUE, scope, tuple(steps))

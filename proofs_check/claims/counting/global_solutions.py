@@ -10,7 +10,7 @@ import numpy as np
 import sympy
 
 from proofs_check import theory as counts
-from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, Verdict
+from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, Truth
 from proofs_check.claims.counting.certificates import (
     another_solution,
     assert_another,
@@ -68,7 +68,7 @@ def _other_solutions(settings: CheckSettings) -> Finding:
             f"d = {dim}: U(I − 2nnᵀ), n ⊥ {dim - 1} actions, has their images and determinant −1; the rotations "
             f"U(I − 2bbᵀ)(I − 2vvᵀ), v = b + tc, b, c ⊥ {dim - 2} actions, have theirs"
         )
-    return Finding(Verdict.TRUE, covered(visited, DIMS), tuple(steps))
+    return Finding(Truth.TRUE, covered(visited, DIMS), tuple(steps))
 
 
 @SECTION.proof(
@@ -161,7 +161,7 @@ def _degrees(settings: CheckSettings) -> Finding:
             (rotations.complex, reflections.complex), (degrees[dim], degrees[dim]), f"d = {dim}, both components"
         )
     steps = tuple(f"d = {dim}: {degrees[dim]} on either component, {n} instances" for dim, n in INSTANCES.items())
-    return Finding(Verdict.TRUE, _instances(_places(found)), steps)
+    return Finding(Truth.TRUE, _instances(_places(found)), steps)
 
 
 def _search(
@@ -205,7 +205,7 @@ def _even_at_four(settings: CheckSettings) -> Finding:
             assert number >= 2, f"{where}: U is alone"
             fewest = min(fewest, int(search.hits.min()))
             if fewest < 5 or search.smallest_singular.min() < 1e-6:
-                return Finding(Verdict.UNKNOWN, "nothing", (f"{where}: solutions found {search.hits.tolist()} times",))
+                return Finding(Truth.UNKNOWN, "nothing", (f"{where}: solutions found {search.hits.tolist()} times",))
             assert_same(number % 2, 0, f"{where}: parity of {number} solutions")
             tally[number] = tally.get(number, 0) + 1
             visited.append((4, goals_each, sum(tally.values())))
@@ -215,7 +215,7 @@ def _even_at_four(settings: CheckSettings) -> Finding:
     steps.append(
         f"{STARTS} starts each; the rarest solution was found {fewest} times, so that one is missed is unlikely"
     )
-    return Finding(Verdict.TRUE, _searched(visited), tuple(steps))
+    return Finding(Truth.TRUE, _searched(visited), tuple(steps))
 
 
 def _alone_at_four(settings: CheckSettings) -> Finding:
@@ -233,7 +233,7 @@ def _alone_at_four(settings: CheckSettings) -> Finding:
             f"{num} transitions, {goals_each} goals each, {instances} instances: U and nothing else, found by "
             f"{reached} or more of {STARTS} starts"
         )
-    return Finding(Verdict.TRUE, _searched(visited), tuple(steps))
+    return Finding(Truth.TRUE, _searched(visited), tuple(steps))
 
 
 @SECTION.check(
@@ -261,7 +261,7 @@ def _others_at_dimension(settings: CheckSettings) -> Finding:
             where = f"d = {dim}, {group}: whether D transitions determine U"
             assert_same(False, more is not None and counts.rotation_dimension(dim) >= more, where)
     steps = tuple(f"d = {dim}: numbers of real rotations {numbers}" for dim, numbers in tally.items())
-    return Finding(Verdict.TRUE, _instances(_places(found)), steps)
+    return Finding(Truth.TRUE, _instances(_places(found)), steps)
 
 
 @SECTION.check(
@@ -287,4 +287,4 @@ def _alone_beyond_dimension(settings: CheckSettings) -> Finding:
             assert_predicted("ddpg", group, dim, num)
             assert_same(num, hypothesis_class(group).scalar_count(dim), f"d = {dim}, {group}: scalars")
     steps = tuple(f"d = {dim}, N = D + 1: {n} instances, U is the one solution over C" for dim, n in INSTANCES.items())
-    return Finding(Verdict.TRUE, _instances(_places(found)), steps)
+    return Finding(Truth.TRUE, _instances(_places(found)), steps)

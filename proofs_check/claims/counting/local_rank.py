@@ -9,7 +9,7 @@ import numpy as np
 import sympy
 
 from proofs_check import theory as counts
-from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, Verdict
+from proofs_check.claim import CheckSettings, Evidence, EvidenceKind, Finding, Truth
 from proofs_check.claims.counting.certificates import assert_predicted, count_unseen, rotation_and_goals
 from proofs_check.claims.counting.section import (
     CERTIFICATE,
@@ -113,9 +113,7 @@ def _counted_one_by_one(settings: CheckSettings) -> Finding:
             assert_same(counts.reengage_local_rank(dim, r), seen, f"d = {dim}, r = {r}: pairs that meet the first r")
             frames = sum(dim - 1 - row for row in range(r))
             assert_same(counts.reengage_local_rank(dim, r), frames, f"d = {dim}, r = {r}: rows of the staircase")
-    return Finding(
-        Verdict.TRUE, "d = 2 … 30, all r", ("pairs i < j with i < r, and d − 1, d − 2, … rows, are so many",)
-    )
+    return Finding(Truth.TRUE, "d = 2 … 30, all r", ("pairs i < j with i < r, and d − 1, d − 2, … rows, are so many",))
 
 
 @SECTION.check(
@@ -152,7 +150,7 @@ def _identities(settings: CheckSettings) -> Finding:
     ]
     for text, left, right in identities:
         assert sympy.simplify(left - right) == 0, f"{text} fails: the difference is {sympy.simplify(left - right)}"
-    return Finding(Verdict.TRUE, "every d, r, p, b", tuple(text for text, _, _ in identities))
+    return Finding(Truth.TRUE, "every d, r, p, b", tuple(text for text, _, _ in identities))
 
 
 def _unitary_dimension(d: Any) -> tuple[Any, Any]:
@@ -199,7 +197,7 @@ def _ddpg_rank(settings: CheckSettings) -> Finding:
         assert_same(er.rank(er.wedge_rows(pulled, actions)), size, f"d = {dim}, N = D")
         visited.append(dim)
         steps.append(f"d = {dim}: rank {size} at N = D = {size}, so every N rows of these are independent")
-    return Finding(Verdict.TRUE, f"{covered(visited, [*DIMS, *_large_dims(settings)])}; {cases} cases", tuple(steps))
+    return Finding(Truth.TRUE, f"{covered(visited, [*DIMS, *_large_dims(settings)])}; {cases} cases", tuple(steps))
 
 
 @SECTION.check(
@@ -239,7 +237,7 @@ def _reengage_rank(settings: CheckSettings) -> Finding:
             f"d = {dim}: d − 1, d − 2, …, 1 rows of the first, second, … transition, {size} in all, are independent: "
             f"rank ≥ dN − N(N+1)/2 for every N < d; kernel vectors at N = d − 2: 1, at d − 1 and d: 0"
         )
-    return Finding(Verdict.TRUE, f"{covered(visited, [*DIMS, *_large_dims(settings)])}; {cases} cases", tuple(steps))
+    return Finding(Truth.TRUE, f"{covered(visited, [*DIMS, *_large_dims(settings)])}; {cases} cases", tuple(steps))
 
 
 @SECTION.check(
@@ -275,7 +273,7 @@ def _code_jacobian(settings: CheckSettings) -> Finding:
             assert_same(er.rank(er.reduced(found[0])), num - 1, f"d = {dim}, {construction.name}, N = D + 1: rank")
         steps.append(f"d = {dim}: Bellman and goal-gradient rows of {num} transitions agree, rank {num - 1}")
     intended = [(dim, name) for dim in _JACOBIAN_DIMS for name in ("gradient-feedback", "no-reward-gradient")]
-    return Finding(Verdict.TRUE, f"{covered(visited, intended)}, γ = 1/2, {entries} entries", tuple(steps))
+    return Finding(Truth.TRUE, f"{covered(visited, intended)}, γ = 1/2, {entries} entries", tuple(steps))
 
 
 # --- Proposition 2 ------------------------------------------------------------------------------------------
@@ -333,4 +331,4 @@ def _doubling(settings: CheckSettings) -> Finding:
             visited.append((dim, late))
         steps.append(f"d = {dim}: {num} transitions from s¹ ≠ 0 and as many from s¹ = 0: ranks and thresholds")
     scope = covered(visited, [(dim, late) for dim in _DOUBLING_DIMS for late in (0, 1)])
-    return Finding(Verdict.TRUE, f"{scope}, N ≤ 2D + 2, both starts", tuple(steps))
+    return Finding(Truth.TRUE, f"{scope}, N ≤ 2D + 2, both starts", tuple(steps))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from proofs_check import theory as counts
-from proofs_check.claim import CheckSettings, Finding, Verdict
+from proofs_check.claim import CheckSettings, Finding, Truth
 from proofs_check.claims.counting.certificates import (
     another_solution,
     count_orthogonal,
@@ -96,7 +96,7 @@ def _check_grid(
         cases += here
         steps.append(f"d = {dim}: {here} cases, {each} = 1 … {dim + 2}, {many} up to two beyond full rank or d")
     steps.append("more rows keep the full rank D")
-    return Finding(Verdict.TRUE, f"{covered(visited, _GRID)}; {cases} cases", tuple(steps))
+    return Finding(Truth.TRUE, f"{covered(visited, _GRID)}; {cases} cases", tuple(steps))
 
 
 @SECTION.check(
@@ -232,7 +232,7 @@ def _relabelled_thresholds(settings: CheckSettings) -> Finding:
     steps.append("K = ⌊d/2⌋ + 1 is the first with threshold d − 1, for d = 2 … 64")
     more, counted = _grid_counts(settings, False, counts.relabelled_threshold)
     scope = f"first full rank {ranks}, K ≤ d + 2; solutions counted {counted}, K ≤ d"
-    return Finding(Verdict.TRUE, scope, (*steps, *more))
+    return Finding(Truth.TRUE, scope, (*steps, *more))
 
 
 @SECTION.check(
@@ -249,4 +249,4 @@ def _episodes_thresholds(settings: CheckSettings) -> Finding:
     steps, ranks = _check_thresholds(settings, _episode_grid, counts.episodes_threshold)
     more, counted = _grid_counts(settings, True, counts.episodes_threshold)
     scope = f"first full rank {ranks}, T ≤ d + 2; solutions counted {counted}, T ≤ d"
-    return Finding(Verdict.TRUE, scope, (*steps, *more))
+    return Finding(Truth.TRUE, scope, (*steps, *more))

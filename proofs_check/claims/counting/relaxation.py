@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from proofs_check.claim import CheckSettings, EvidenceKind, Finding, Verdict
+from proofs_check.claim import CheckSettings, EvidenceKind, Finding, Truth
 from proofs_check.claims.counting.section import SECTION
 from proofs_check.theory import convex_relaxation
 
@@ -48,4 +48,4 @@ def _statistical_dimension(settings: CheckSettings) -> Finding:
             f"d = {dim}: the mean squared length is {mean:.4f} ± {error:.4f}, not d² − δ = {expected}"
         )
         steps.append(f"d = {dim}: mean squared length {mean:.3f} ± {error:.3f}, and d² − δ = {expected:g}")
-    return Finding(Verdict.TRUE, f"sampled: {_SAMPLES} matrices each, d = {', '.join(map(str, dims))}", tuple(steps))
+    return Finding(Truth.TRUE, f"sampled: {_SAMPLES} matrices each, d = {', '.join(map(str, dims))}", tuple(steps))
