@@ -38,7 +38,7 @@ class ConfigError(ValueError):
 
 
 def expected_one_of(value: object, allowed: Iterable[str]) -> str:
-    """What is allowed; the closest name first where the value looks like a slip."""
+    """What is allowed; the closest name first where the value looks like a typo."""
     known = {name.lower(): name for name in allowed}
     given = str(value).lower()
     beginning = [name for name in known if given and name.startswith(given)]

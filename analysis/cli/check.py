@@ -37,7 +37,7 @@ A verdict is TRUE, FALSE or UNKNOWN, with the range that it holds for:
               in full, its steps are marked: ✓ is checked by machine, the lines between join them by hand
   proved, partly by hand   an inequality, limit or induction between the checked steps is argued in words
   certified   exact arithmetic on given cases: ranks, counts of solutions
-  refuted     FALSE, by a counterexample in exact numbers; expected of slips in the paper as printed
+  refuted     FALSE, by a counterexample in exact numbers; expected of errata in the paper as printed
   sampled     random examples in floating point; never a proof
 UNKNOWN is never a pass. The exit code is 1 if any verdict is not the one that the project stands by.
 """

@@ -58,7 +58,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(EXIT_USAGE, one_line(f"{self.prog}: error: {message} (see {self.prog} --help)") + "\n")
 
     def refuse(self, word: str) -> NoReturn:
-        """End with an error about a word that is no argument, and the option that it may be a slip of."""
+        """End with an error about a word that is no argument, and the option that it may be a typo of."""
         close = get_close_matches(word.split("=")[0], list(self._option_string_actions), n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         if not word.startswith("-"):

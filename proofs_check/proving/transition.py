@@ -32,7 +32,7 @@ class SymbolicTransition:
         self.s = self.space.vector("s") if observation is None else observation
 
     def following(self, truth: Any) -> Any:
-        """S' where the unknown parameter is ``truth``."""
+        """s' where the unknown parameter is ``truth``."""
         return self.construction.dynamics(truth, self.s, self.a)
 
     def value(self, param: Any, action: Any = None) -> Any:

@@ -23,7 +23,7 @@ class GradientFeedback(Construction):
     counted_by_class = True
 
     def dynamics(self, param: Any, observation: Any, action: Any) -> Any:
-        """S' = s + Ua."""
+        """s' = s + Ua."""
         return observation + apply(param, action)
 
     def goal_reward(self, achieved_goal: Any, goal: Any) -> Any:

@@ -50,7 +50,7 @@ class ProjectedGoal(Construction):
         return self._goal_dim
 
     def dynamics(self, param: Any, observation: Any, action: Any) -> Any:
-        """S' = s + Ua."""
+        """s' = s + Ua."""
         return observation + apply(param, action)
 
     def achieved_goal(self, observation: Any) -> Any:

@@ -29,7 +29,7 @@ class Translation(Construction):
     needs_orthogonal = True
 
     def dynamics(self, param: Any, observation: Any, action: Any) -> Any:
-        """S' = s + a + t."""
+        """s' = s + a + t."""
         return observation + action + apply(param, ones(action))
 
     def goal_reward(self, achieved_goal: Any, goal: Any) -> Any:
