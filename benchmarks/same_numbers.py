@@ -45,7 +45,9 @@ def differences(old: Path, new: Path) -> list[str]:
     """What differs between two runs, in words."""
     found = []
     for name in FILES:
-        if not (old / name).exists() and not (new / name).exists():
+        there = [(run / name).exists() for run in (old, new)]
+        if there != [True, True]:
+            found += [f"{new / name}: {'only' if there[1] else 'not'} in the new run"] if any(there) else []
             continue
         before = [translated(row) for row in read(old / name) if row.get("law") != "joint model"]
         after = read(new / name)
@@ -67,7 +69,7 @@ def main() -> int:
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
     arguments = parser.parse_args()
-    runs = sorted(run.name for run in arguments.new.iterdir() if (run / "config.json").exists())
+    runs = sorted(run.name for run in arguments.new.iterdir() if (run / "summary.json").exists())
     found = [line for run in runs for line in differences(arguments.old / run, arguments.new / run)]
     print("\n".join([*found, f"{len(runs)} runs compared ({', '.join(runs)}): {len(found)} differences"]))
     return int(bool(found) or not runs)

@@ -152,7 +152,7 @@ class Experiment:
         x: the field along the axis.
         curves: at least one; all points are of one kind of measure.
         about: what the figure shows, for its caption.
-        baselines: whether the figure also shows, lightly, what baselines without the constraint of the class would need.
+        baselines: whether the figure also shows, lightly, what methods that ignore or relax UᵀU = I would need.
     """
 
     name: str

@@ -12,7 +12,7 @@ from analysis.errors import ConfigError, require_integer, require_number, requir
 from analysis.tasks.problem import Problem
 from analysis.tasks.solver import Solver, refuse_finite
 from analysis.tasks.task import Row
-from analysis.tasks.trials import Trials, finite, trial_row
+from analysis.tasks.trials import Trials, finite
 from toyenvs.learners import Learner
 from toyenvs.learners.online import OnlineSettings, run_online
 from toyenvs.learners.optimizers import OPTIMIZERS
@@ -89,16 +89,18 @@ class Online(Solver):
         worst, lost = asked.amax(1).tolist(), asked.isnan().any(1).tolist()  # the largest of NaN and others is NaN
         guessed, by_luck = result.ambiguous[:, size - 1].tolist(), result.ambiguous[:, size - 1 :].any(1).tolist()
         return [
-            trial_row(
+            Row(
                 trial,
-                "diverged" if lost[i] else "ambiguous" if guessed[i] else "online",
-                not by_luck[i],
-                loss=None,
-                uniform_regret=finite(worst[i]),
-                mean_regret=None,
-                steps=self.updates * result.uniform_regret.shape[1],
-                start=0,
-                num_starts=1,
+                {
+                    "outcome": "diverged" if lost[i] else "ambiguous" if guessed[i] else "online",
+                    "accepted": not by_luck[i],
+                    "loss": None,
+                    "uniform_regret": finite(worst[i]),
+                    "mean_regret": None,
+                    "steps": self.updates * result.uniform_regret.shape[1],
+                    "start": 0,
+                    "num_starts": 1,
+                },
             )
             for i, trial in enumerate(trials.indices)
         ]

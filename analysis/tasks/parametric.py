@@ -83,7 +83,7 @@ class ParametricTask(Task):
             try:
                 self.data.check(self.problem.make_construction())
             except ValueError as error:
-                raise _about(error, self.data, self.problem.construction) from None
+                raise _about(error, asdict(self.data), self.problem.construction) from None
             self.solver.check(self.problem, self.data, self.trained, self.count)
         if not (isinstance(self.device, str) and _computes(self.device)):
             raise ConfigError("device", self.device, "expected a torch device that this machine has, such as cpu")
@@ -292,19 +292,15 @@ def _protocol(values: Mapping[str, Any]) -> Protocol:
     try:
         return Protocol(**{**values, "noise": noise})
     except ValueError as error:
-        raise _about_values(error, values, "data") from None
+        raise _about(error, values) from None
 
 
-def _about(error: ValueError, data: Protocol, construction: str) -> ConfigError:
+def _about(error: ValueError, values: Mapping[str, Any], construction: str = "") -> ConfigError:
     """An error from below, "argument: …", as one of this package's."""
-    return _about_values(error, asdict(data), construction)
-
-
-def _about_values(error: ValueError, values: Mapping[str, Any], otherwise: str) -> ConfigError:
     argument, _, reason = str(error).partition(": ")
     if argument in values:
         return ConfigError(argument, values[argument], reason)
-    return ConfigError("construction", otherwise, str(error))
+    return ConfigError("construction", construction, str(error))
 
 
 @cache

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from analysis.tasks.problem import Problem
-from analysis.tasks.task import Plain, Row
+from analysis.tasks.task import Row
 from toyenvs.constructions import Construction
 from toyenvs.hypothesis_classes import HypothesisClass
 from toyenvs.learners import Learner, Outcome, TrainingResult
@@ -25,7 +25,7 @@ from toyenvs.regret import mean_regret
 from toyenvs.replay import Transitions
 from toyenvs.replay.protocol import Protocol, collect_buffers
 
-__all__ = ["Trials", "finite", "judged_rows", "trial_row"]
+__all__ = ["Trials", "finite", "judged_rows"]
 
 _PARAMETER, _BUFFER, _START, _MINIBATCH = range(4)
 """Streams of randomness."""
@@ -102,18 +102,6 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def trial_row(trial: int, outcome: str, accepted: bool, **values: Plain) -> Row:
-    """The row of a trial of one unknown matrix.
-
-    Args:
-        trial: its index.
-        outcome: label of :class:`toyenvs.learners.Outcome`, or "online".
-        accepted: whether the learner ended as it should, so that its parameter counts as learned.
-        values: the others.
-    """
-    return Row(trial, {"outcome": outcome, "accepted": accepted, **values})
-
-
 def judged_rows(trials: Trials, result: TrainingResult, accepted: tuple[Outcome, ...]) -> list[Row]:
     """Compare what was learned with U, in the rows of the matrix that goals can see.
 
@@ -133,16 +121,18 @@ def judged_rows(trials: Trials, result: TrainingResult, accepted: tuple[Outcome,
     outcomes, losses, steps = result.outcome.tolist(), result.loss.tolist(), result.steps.tolist()
     starts, num_starts, known = result.start.tolist(), result.num_starts.tolist(), sound.tolist()
     return [
-        trial_row(
+        Row(
             trial,
-            Outcome(outcomes[i]).label,
-            Outcome(outcomes[i]) in accepted and known[i],
-            loss=finite(losses[i]),
-            uniform_regret=worst[i] if known[i] else None,
-            mean_regret=mean[i] if known[i] else None,
-            steps=steps[i],
-            start=starts[i],
-            num_starts=num_starts[i],
+            {
+                "outcome": Outcome(outcomes[i]).label,
+                "accepted": Outcome(outcomes[i]) in accepted and known[i],
+                "loss": finite(losses[i]),
+                "uniform_regret": worst[i] if known[i] else None,
+                "mean_regret": mean[i] if known[i] else None,
+                "steps": steps[i],
+                "start": starts[i],
+                "num_starts": num_starts[i],
+            },
         )
         for i, trial in enumerate(trials.indices)
     ]
