@@ -15,6 +15,9 @@ import pytest
 import yaml
 
 from analysis.cli.main import COMMANDS, main
+from analysis.measures import MEASURES
+from analysis.reports.figure_kinds import FIGURES
+from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
 from toyenvs.learners import LEARNERS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,7 +40,8 @@ def blocks(page: Path) -> list[tuple[str, int, str]]:
 )
 def test_every_block_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    before = dict(LEARNERS)
+    registries: list[dict[str, Any]] = [LEARNERS, MEASURES, FIGURES, HYPOTHESIS_CLASSES]  # type: ignore[list-item]
+    before = [dict(registry) for registry in registries]
     names: dict[str, Any] = {"__name__": "__docs__"}
     monkeypatch.setitem(sys.modules, "__docs__", type(sys)("__docs__"))
     try:
@@ -62,8 +66,9 @@ def test_every_block_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pyt
             else:
                 assert language in NOT_RUN, language
     finally:
-        LEARNERS.clear()
-        LEARNERS.update(before)
+        for registry, contents in zip(registries, before, strict=True):
+            registry.clear()
+            registry.update(contents)
 
 
 def test_links_lead_somewhere() -> None:
