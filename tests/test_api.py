@@ -17,12 +17,12 @@ import numpy as np
 import pandas
 import pytest
 import torch
-from analysis.tasks.setting import ConfigError
 from matplotlib.figure import Figure
 
 import analysis
 from analysis import SweepResults, Thresholds, api, fit_scaling, fit_thresholds, load_run, run_sweep
 from analysis.cli.main import main
+from analysis.errors import ConfigError
 from analysis.statistics.counts import Counts
 from analysis.statistics.threshold import fit_threshold
 from toyenvs.constructions import GradientFeedback
