@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from typing_extensions import override
 
@@ -473,17 +474,28 @@ def _law(text: Any) -> Law:
     foreign = sorted(set(re.findall(r"[A-Za-z_]\w*", name)) - _LETTERS)
     if foreign:
         raise ConfigError("laws", text, f"expected a formula in d and D, without {', '.join(foreign)}")
-
-    def at(dim: int) -> float:
-        return formula.value({"d": dim, "D": dim * (dim - 1) // 2})
+    values = _Values(formula)
 
     def known(dim: int) -> float | None:
         try:
-            return at(dim)
+            return values.at(dim)
         except ConfigError:  # too large a number there
             return None
 
-    at(2)
+    values.at(2)
     order = order_of_growth(known)
     assert order is not None, "a formula has a value somewhere"
-    return Law(name, order, lambda dims: np.array([at(int(d)) for d in dims], dtype=np.float64))
+    return Law(name, order, values)
+
+
+@dataclass(frozen=True)
+class _Values:
+    """The values of a law that is a formula in d and D; a class, so that results of fits can be pickled."""
+
+    formula: Formula
+
+    def at(self, dim: int) -> float:
+        return self.formula.value({"d": dim, "D": dim * (dim - 1) // 2})
+
+    def __call__(self, dims: Iterable[float]) -> NDArray[np.float64]:
+        return np.array([self.at(int(d)) for d in dims], dtype=np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import pickle
 import re
 import subprocess
@@ -17,12 +18,12 @@ import numpy as np
 import pandas
 import pytest
 import torch
-from analysis.tasks.setting import ConfigError
 from matplotlib.figure import Figure
 
 import analysis
 from analysis import SweepResults, Thresholds, api, fit_scaling, fit_thresholds, load_run, run_sweep
 from analysis.cli.main import main
+from analysis.errors import ConfigError
 from analysis.statistics.counts import Counts
 from analysis.statistics.threshold import fit_threshold
 from toyenvs.constructions import GradientFeedback
@@ -67,6 +68,8 @@ def test_results_are_tables(found: tuple[SweepResults, Path]) -> None:
 def test_a_run_is_read_again(found: tuple[SweepResults, Path]) -> None:
     results, out = found
     assert load_run(str(out)).thresholds == results.thresholds
+    (session,) = json.loads((out / "provenance.json").read_text(encoding="utf-8"))["sessions"]
+    assert session["command"] == []  # whatever the words of the program that called
 
 
 def test_notebooks_show_tables_and_the_figure(found: tuple[SweepResults, Path]) -> None:

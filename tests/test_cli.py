@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from analysis.tasks.setting import Setting
-from analysis.tasks.trial import Batch
 
 from analysis.cli import command
-from analysis.cli import scale as cli_scale
 from analysis.cli.main import COMMANDS, main, make_parser
 from analysis.cli.scale import make_experiment
 from analysis.presets.loading import load_preset
 from analysis.running.sweep import TrialError
+from analysis.storage.store import StoredRow, read_store
+from analysis.tasks import Batch, make_task
 
 BAD = [
     (["--dims", "0"], "--dims", "0"),
@@ -170,30 +169,60 @@ def test_a_run_and_what_it_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[
     header = (out / "thresholds.csv").read_text().splitlines()[0]
     assert header == (
         "curve,x,construction,group,learner,optimiser,dim,goal_dim,relabels,steps_per_goal,goals,actions,noise,count,"
-        "n50,n50_low,n50_high,n90,n_min,resolved,predicted,ratio,censored,lack_of_fit,stopped,trials,"
-        "mean_starts,most_starts"
+        "n50,n50_low,n50_high,n90,n_min,resolved,predicted,ratio,censored,lack_of_fit,stopped,trials,mean_starts"
     )
     summary = json.loads((out / "summary.json").read_text())
     row = summary["curves"]["ReenGAGE"]["thresholds"][1]
     assert (row["dim"], row["n_min"], row["predicted"]) == (3, 2, 2)
     assert summary["verdict"] in printed
     config = json.loads((out / "config.json").read_text())
-    assert [(one["learner"], one["dim"]) for one in config["settings"]] == [
+    asked = [(question["task"], question["measure"]) for question in config["questions"]]
+    assert [(task["learner"], task["problem"]["dim"]) for task, _ in asked] == [
         (learner, dim) for learner in ("ddpg", "reengage") for dim in (2, 3, 4)
     ]
-    assert {(one["seed"], one["trials"]) for one in config["settings"]} == {(0, 25)}
+    assert {(task["seed"], measure["trials"]) for task, measure in asked} == {(0, 25)}
     session = json.loads((out / "provenance.json").read_text())["sessions"][0]
     assert session["seed"] == 0
     assert session["packages"]["torch"]
     assert session["finished"] >= session["started"]
 
+    # A command that shares no task with the run belongs elsewhere.
     before = snapshot(out)
-    assert main([*arguments, "--seed", "1"]) == 2
-    assert "seed = 0, not 1" in one_line(capsys)
-    assert snapshot(out) == before
+    for other, told in ((["--seed", "1"], "seed = 0, not 1"), (["--dims", "5,6"], "dim = 2, 3, 4, not 5, 6")):
+        assert main([*arguments, *other]) == 2
+        assert told in one_line(capsys)
+        assert snapshot(out) == before
 
     # Two or three dimensions decide nothing about orders of growth, and --strict says so.
     assert main([*arguments, "--strict", "--quiet"]) == 1
+
+
+SMALL = ["scale", "--dims", "2,3", "--learners", "reengage", "--batch-size", "4", "--executor", "serial", "--quiet"]
+
+
+def batches(run: Path) -> dict[object, list[StoredRow]]:
+    found: dict[object, list[StoredRow]] = {}
+    for row in read_store(run / "sweep.sqlite")[1]:
+        found.setdefault(row[:4], []).append(row)
+    return found
+
+
+@pytest.mark.parametrize("changed", [["--trials", "16"], ["--trials", "8", "--epsilon", "0.3"]], ids=" ".join)
+def test_another_precision_goes_on_from_what_is_there(
+    changed: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, fresh = tmp_path / "run", tmp_path / "fresh"
+    assert main([*SMALL, "--trials", "8", "--out", str(run)]) == 0
+    first = batches(run)
+    capsys.readouterr()
+    assert main([*SMALL, *changed, "--out", str(run)]) == 0
+    kept = sum(map(len, first.values()))
+    assert capsys.readouterr().out.startswith(f"{kept} trials are there already in {run}\n")
+    assert main([*SMALL, *changed, "--out", str(fresh)]) == 0
+    assert (run / "thresholds.csv").read_bytes() == (fresh / "thresholds.csv").read_bytes()
+    # What both ask for was run once.
+    assert batches(run) == {**batches(fresh), **first}
+    assert batches(fresh).keys() & first.keys()
 
 
 def test_help_teaches() -> None:
@@ -239,12 +268,12 @@ def test_ctrl_c_before_anything_runs_is_one_line(
 def test_a_failing_trial_is_no_bad_input_and_costs_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    batch = Batch(Setting(learner="ddpg", dim=2), num_transitions=5, first_trial=12, count=4)
+    batch = Batch(make_task({"learner": "ddpg", "dim": 2}), size=5, first_trial=12, count=4)
 
     def fail(*arguments: object) -> NoReturn:
         raise TrialError(batch, ArithmeticError("0/0"))
 
-    monkeypatch.setattr(cli_scale, "run_sweep", fail)
+    monkeypatch.setattr("analysis.pipeline.finish_questions", fail)
     assert main(["scale", "--dims", "2", "--out", str(tmp_path), "--workers", "1", "--quiet"]) == 3
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("reengage scale: error: trials 12 to 15 of ddpg, descent, d = 2, N = 5 failed: Arith")
@@ -257,7 +286,7 @@ def test_a_full_disk_is_no_bad_input_and_costs_one_line(
     def fail(*arguments: object) -> NoReturn:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(cli_scale, "write_results", fail)
+    monkeypatch.setattr("analysis.pipeline.write_results", fail)
     arguments = ["scale", "--dims", "2", "--learners", "reengage", "--out", str(tmp_path), "--executor", "serial"]
     assert main([*arguments, "--quiet"]) == 3
     (line,) = capsys.readouterr().err.splitlines()
@@ -269,12 +298,15 @@ def test_a_preset_keeps_what_it_says_and_takes_what_is_about_precision() -> None
     parsed = make_parser("scale").parse_args(["scale", "--preset", "groups", "--full", "--seed", "7", "--trials", "9"])
     experiment = make_experiment(parsed)
     assert experiment.name == "groups"
-    assert {(s.seed, s.trials, s.method) for s in experiment.settings} == {(7, 9, "minimiser")}
+    assert {
+        (question.task.described["seed"], question.measure.search.trials, question.task.described["method"])
+        for question in experiment.questions
+    } == {(7, 9, "global-solver")}
     assert experiment == load_preset("groups", full=True, overrides={"seed": 7, "trials": 9})
     plain = make_experiment(make_parser("scale").parse_args(["scale"]))
     assert plain.dims == [2, 3, 4, 6, 8, 12, 16, 24, 32]
     assert [curve.learner for curve in plain.curves] == ["ddpg", "reengage"]
-    assert plain.settings[0] == Setting(dim=2)
+    assert plain.tasks[0] == make_task({"dim": 2})
 
 
 def test_a_preset_that_is_shown_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,7 +317,7 @@ def test_a_preset_that_is_shown_runs_nothing(tmp_path: Path, monkeypatch: pytest
 
 def test_errors_in_place_of_thresholds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "noisy.toml").write_text(
-        'measure = "error"\nsizes = ["8*D"]\n[common]\nmethod = "minimiser"\nnoise = 0.05\nactions = "sphere"\n'
+        'measure = "error"\nsizes = ["8*D"]\n[common]\nmethod = "global-solver"\nnoise = 0.05\nactions = "sphere"\n'
         'dim = [2, 3]\ntrials = 12\n[[curves]]\nlabel = "images"\nlearner = "gradient-only"\n'
         'predicted = "D*d*sigma**2"\nexpect = "within"\n'
     )
@@ -306,7 +338,7 @@ def test_errors_in_place_of_thresholds(tmp_path: Path, capsys: pytest.CaptureFix
     }
     assert {path.name for path in (out / "figures").iterdir()} == {"noisy.pdf", "noisy.svg", "noisy.png"}
     data = json.loads((out / "summary.json").read_text())["curves"]["images"]
-    assert data["thresholds"] == []
+    assert "thresholds" not in data
     assert [(row["x"], list(row["by_num_transitions"])) for row in data["errors"]] == [(2, ["8"]), (3, ["24"])]
 
 
@@ -340,7 +372,7 @@ def test_errors_of_single_trials_have_no_interval_and_are_written_all_the_same(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = 'measure = "error"\nsizes = ["4*D"]\n' + CURVE.replace("trials = 12", "trials = 1\nnoise = 0.1")
-    (tmp_path / "my.toml").write_text(text + 'method = "minimiser"\npredicted = "d"\nexpect = "within"\n')
+    (tmp_path / "my.toml").write_text(text + 'method = "global-solver"\npredicted = "d"\nexpect = "within"\n')
     out = tmp_path / "run"
     assert exit_code(["scale", str(tmp_path / "my.toml"), "--out", str(out), "--workers", "1", "--quiet"]) == 0
     assert "The data do not decide" in capsys.readouterr().out

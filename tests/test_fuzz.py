@@ -12,21 +12,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import pytest
-from analysis.tasks.setting import METHODS, Setting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.cli import check as cli_check
 from analysis.cli import scale as cli_scale
 from analysis.cli.main import main
+from analysis.presets.comparison import ALL_FIELDS
 from analysis.presets.loading import PRESETS, preset_text
 from analysis.running import executors
+from analysis.tasks.solvers import SOLVERS
 from toyenvs.constructions import CONSTRUCTIONS, EXTENSIONS
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
 from toyenvs.learners import LEARNERS
@@ -45,7 +45,7 @@ def _nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     def reached(*arguments: object, **named: object) -> NoReturn:
         raise ReachedError
 
-    monkeypatch.setattr(cli_scale, "run_sweep", reached)
+    monkeypatch.setattr("analysis.pipeline.finish_questions", reached)
     monkeypatch.setattr(cli_check, "check_claims", reached)
     monkeypatch.setattr(executors, "_DASK_TIMEOUT", 0.05)
 
@@ -138,7 +138,7 @@ OPTIONS: dict[str, st.SearchStrategy[str] | None] = {
     "--goals": names(GOALS),
     "--actions": names(ACTIONS),
     "--count": names(["transitions", "episodes"]),
-    "--method": names(METHODS),
+    "--method": names(SOLVERS),
     "--optimizer": names(OPTIMIZERS),
     "--arithmetic": names(["auto", "double", "mixed"]),
     "--device": names(["cpu", "cuda", "cuda:99", "meta", "mps", "cpu:0", "xla", "cuda:-1"]),
@@ -176,9 +176,9 @@ def command_lines(known: dict[str, st.SearchStrategy[str] | None]) -> st.SearchS
     return st.lists(parts, max_size=5).map(lambda found: [word for part in found for word in part])
 
 
-def test_every_option_of_a_setting_is_fuzzed() -> None:
+def test_every_field_is_fuzzed() -> None:
     ours = {name.removeprefix("--").replace("-", "_") for name in OPTIONS}
-    assert {f.name for f in fields(Setting)} - {"dim", "learner", "construction_source"} <= ours
+    assert ALL_FIELDS.keys() - {"dim", "learner", "construction_source"} <= ours
 
 
 @settings(max_examples=400)
@@ -314,9 +314,7 @@ def mutated_presets(draw: st.DrawFn) -> str:
         elif change == "cut":
             lines[place : place + 1] = [line[: draw(st.integers(0, len(line)))]]
         else:
-            lines[place : place + 1] = [
-                draw(st.sampled_from([f.name for f in fields(Setting)])) + " =" + line.partition("=")[2]
-            ]
+            lines[place : place + 1] = [draw(st.sampled_from(list(ALL_FIELDS))) + " =" + line.partition("=")[2]]
     return "\n".join(lines) + "\n"
 
 

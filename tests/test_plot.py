@@ -6,28 +6,28 @@ import csv
 import json
 import re
 import shutil
-import sqlite3
 import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
-from analysis.tasks.setting import ConfigError, Setting
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
 from analysis.cli.main import main
-from analysis.experiments.experiment import compare_learners
+from analysis.errors import ConfigError
 from analysis.figures import VENUES, WIDTHS
+from analysis.presets.comparison import compare_learners
 from analysis.presets.loading import load_preset
 from analysis.reports.figure_kinds import FIGURES
 from analysis.reports.landscape import landscape
 from analysis.reports.results_figure import caption
 from analysis.results.experiment_results import ExperimentResults
 from analysis.results.saved_run import load_results
-from analysis.storage.store import StoreError
+from analysis.storage.store import StoreError, read_store
+from analysis.tasks import make_task
 
 pytestmark = pytest.mark.usefixtures("unchecked_types")
 
@@ -107,7 +107,7 @@ def test_the_caption_says_what_the_marks_are() -> None:
 
 
 def test_captions_name_the_lines_that_are_there() -> None:
-    for words, theory, weaker in (
+    for words, theory, baselines in (
         ({}, True, True),
         ({"group": "unitary"}, True, False),
         ({"goals": "hindsight"}, False, False),
@@ -115,7 +115,7 @@ def test_captions_name_the_lines_that_are_there() -> None:
         results = ExperimentResults(compare_learners((4, 6), ("ddpg",), **words), ())
         told = caption(results)
         assert ("Dashed lines: theory." in told) == theory
-        assert ("Dotted: weaker methods." in told) == weaker
+        assert ("Dotted: baselines." in told) == baselines
         assert ("Dashed: theory." in FIGURES["phase-diagram"].caption(results)) == theory
 
 
@@ -144,8 +144,9 @@ def test_what_is_no_finished_run_is_refused_by_its_reason(finished: Path, tmp_pa
     shutil.copytree(finished, run)
     config = json.loads((run / "config.json").read_text(encoding="utf-8"))
 
-    def with_all(**values: int) -> str:
-        return json.dumps({**config, "settings": [{**one, **values} for one in config["settings"]]})
+    def with_all(part: str, **values: object) -> str:
+        questions = [{**one, part: {**one[part], **values}} for one in config["questions"]]
+        return json.dumps({**config, "questions": questions})
 
     def with_curves(**values: object) -> str:
         return json.dumps({**config, "curves": [{**one, **values} for one in config["curves"]]})
@@ -153,15 +154,13 @@ def test_what_is_no_finished_run_is_refused_by_its_reason(finished: Path, tmp_pa
     for changed, error, said in (
         ("{", ConfigError, "config.json is damaged"),
         ("{}", ConfigError, "describes no experiment"),
-        (
-            json.dumps({**config, "settings": [{**one, "engine": 1} for one in config["settings"]]}),
-            ConfigError,
-            "engine",
-        ),
-        (with_all(seed=7), StoreError, "seed"),
+        (with_all("task", engine=1), ConfigError, "engine"),
+        (with_all("task", task="chess"), ConfigError, "task: 'chess'"),
+        (with_all("task", seed=7), StoreError, "seed"),
+        (with_all("measure", measure="mass"), ConfigError, "mass"),
+        (with_all("measure", epsilon=3), ConfigError, "epsilon: 3 is not allowed"),
         (json.dumps({**config, "title": None}), ConfigError, "None is no str"),
-        (json.dumps({**config, "measure": "mass"}), ConfigError, "measure = 'mass'"),
-        (json.dumps({**config, "weaker_methods": 1}), ConfigError, "1 is no bool"),
+        (json.dumps({**config, "baselines": 1}), ConfigError, "1 is no bool"),
         (with_curves(predicted="import os"), ConfigError, "predicted: 'import os' is not allowed"),
         (with_curves(predicted=True), ConfigError, "True is no str or NoneType"),
         (with_curves(expect={**config["curves"][0]["expect"], "kind": "hope"}), ConfigError, "kind = 'hope'"),
@@ -234,9 +233,9 @@ def test_the_cells_are_those_of_the_store(kind: str, finished: Path, tmp_path: P
         (row["curve"], int(row["x"]), int(row["num_transitions"])): (int(row["successes"]), int(row["trials"]))
         for row in rows
     }
-    with sqlite3.connect(f"file:{finished / 'sweep.sqlite'}?mode=ro", uri=True) as store:
-        counted = store.execute("SELECT COUNT(*), SUM(success) FROM trials").fetchone()
-    assert (sum(trials for _, trials in found.values()), sum(successes for successes, _ in found.values())) == counted
+    outcomes = [json.loads(row[6]) for row in read_store(finished / "sweep.sqlite")[1]]
+    successes = sum(one["accepted"] and one["uniform_regret"] <= 0.01 for one in outcomes)
+    assert tuple(map(sum, zip(*found.values(), strict=True))) == (successes, len(outcomes))
     for row in rows:
         # Clopper and Pearson's interval: at its ends each tail has 2.5 %.
         successes, trials = int(row["successes"]), int(row["trials"])
@@ -258,14 +257,14 @@ def test_ratios_are_thresholds_over_predictions(finished: Path, tmp_path: Path) 
 
 
 def test_the_landscape_is_zero_at_the_truth_and_typical_far_away() -> None:
-    found = landscape(Setting(dim=4, learner="reengage"), 6)
+    found = landscape(make_task({"dim": 4, "learner": "reengage"}), 6, 0.01)
     assert found.along[:, 0] == pytest.approx(0.0, abs=1e-20)
     assert (found.along[0] <= found.along[1]).all()
     assert (found.along[1] <= found.along[2]).all()
     assert 0.2 < found.along[1, -1] < 5.0  # of the order of the loss at random parameters
     assert (found.minima[1:] >= found.minima[:-1]).all()
     assert found.successes.all()  # six transitions are twice as many as it needs
-    few = landscape(Setting(dim=4), 3)
+    few = landscape(make_task({"dim": 4}), 3, 0.01)
     assert not few.successes.any()  # three of seven equations: the loss is 0 at other parameters
     assert few.minima[-1] < 1e-9
 

@@ -48,11 +48,18 @@ def _commit() -> dict[str, Any] | None:
         return None
 
 
+def _command() -> list[str]:
+    """The words after ``reengage``; none where a program of the user's made the run."""
+    program = Path(sys.argv[0])
+    ours = program.stem == "reengage" or program.resolve() == Path(__file__).resolve().parents[1] / "__main__.py"
+    return sys.argv[1:] if ours else []
+
+
 def describe_session(experiment: Experiment, workers: int, executor: str) -> dict[str, Any]:
     """One session's entry in ``provenance.json``; a run that was resumed has several."""
     return {
         "started": utc_now(),
-        "command": sys.argv[1:],
+        "command": _command(),
         "configuration": experiment.hash(),
         "seed": experiment.common("seed"),
         "executor": executor,
