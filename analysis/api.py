@@ -268,7 +268,7 @@ def run_sweep(
         workers: batches of trials under way at a time; None: the cores of this machine.
         progress: say on standard error how far it is, and about how long it will take.
         fields: other fields of a task, its measure or the search, such as ``trials`` or ``discount``; the
-            construction may be a class of your own. With a preset or a file, those that do not change what it predicts
+            construction may be a user-defined class. With a preset or a file, those that do not change what it predicts
             (:data:`analysis.presets.loading.OVERRIDES`).
 
     Returns:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.errors import ConfigError
 from analysis.experiments.formula import FUNCTIONS, VARIABLES, Formula, Theory
-from analysis.tasks.setting import ConfigError, Setting
+from analysis.tasks import make_task
 
-SETTING = Setting(dim=6, relabels=4, steps_per_goal=3, noise=0.5, alpha=2.0)
+TASK = make_task({"dim": 6, "learner": "reengage", "relabels": 4, "steps_per_goal": 3, "noise": 0.5, "alpha": 2.0})
 
 VALUES: list[tuple[str, float]] = [
     ("D + 1", 16),
@@ -34,21 +36,28 @@ VALUES: list[tuple[str, float]] = [
 
 @pytest.mark.parametrize(("text", "value"), VALUES)
 def test_the_value_of_a_formula(text: str, value: float) -> None:
-    assert Formula(text)(SETTING) == value
+    assert Formula(text)(TASK) == value
 
 
 def test_whole_numbers_stay_whole() -> None:
-    assert isinstance(Formula("max(d - 1, D//K + 1)")(SETTING), int)
+    assert isinstance(Formula("max(d - 1, D//K + 1)")(TASK), int)
 
 
 def test_goals_have_the_dimension_of_the_state_unless_they_are_projected() -> None:
-    assert Formula("k")(Setting(dim=5)) == 5
-    assert Formula("d*k - k*(k + 1)//2 + 1")(Setting(construction="projected-goal", dim=5, goal_dim=2)) == 8
+    assert Formula("k")(make_task({"dim": 5})) == 5
+    projected = make_task({"construction": "projected-goal", "dim": 5, "goal_dim": 2})
+    assert Formula("d*k - k*(k + 1)//2 + 1")(projected) == 8
+
+
+def test_a_formula_is_asked_at_other_dimensions_and_of_letters() -> None:
+    assert Formula("D + K")(TASK, dim=4) == 10  # D = 6, K = 4
+    assert Formula("k")(TASK, dim=4) == 4
+    assert Formula("d*n").value({"d": 4, "n": 3}) == 12
 
 
 def test_a_caret_is_no_power() -> None:
     with pytest.raises(ConfigError, match=r"a power is written \*\*, not \^"):
-        Formula("d^2")(SETTING)
+        Formula("d^2")(TASK)
 
 
 MALICIOUS = [
@@ -121,7 +130,7 @@ BROKEN = [
 def test_a_malicious_formula_does_nothing(text: str, tmp_path: Path) -> None:
     place = tmp_path / "proof"
     with pytest.raises(ConfigError) as caught:
-        Formula(text.format(place=place), "predicted")(SETTING)
+        Formula(text.format(place=place), "predicted")(TASK)
     assert caught.value.argument == "predicted"
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
@@ -132,7 +141,7 @@ def outcome(text: str) -> float | ConfigError:
     started = time.monotonic()
     result: float | ConfigError
     try:
-        result = Formula(text, "sizes")(SETTING)
+        result = Formula(text, "sizes")(TASK)
     except ConfigError as caught:
         result = caught
     assert time.monotonic() - started < 5
@@ -152,7 +161,7 @@ def test_a_broken_formula_is_one_line(text: str) -> None:
 
 def test_an_error_says_what_a_formula_may_hold() -> None:
     with pytest.raises(ConfigError) as caught:
-        Formula("N + 1")(SETTING)
+        Formula("N + 1")(TASK)
     for name in (*VARIABLES, *FUNCTIONS):
         assert name in str(caught.value)
 
@@ -194,21 +203,27 @@ def test_any_text_is_a_number_or_one_line(text: str) -> None:
     assert is_number_or_one_line(outcome(text))
 
 
+def theory(at: int | None = None, **values: Any) -> float | None:
+    return Theory()(make_task({"dim": 6, **values}), at)
+
+
 def test_theory_speaks_of_what_it_knows_only() -> None:
-    assert Theory()(Setting(dim=6)) == 16
-    assert Theory()(Setting(dim=6, learner="reengage", group="o")) == 6
-    assert Theory()(Setting(dim=6, learner="ddpg", method="minimiser", relabels=3)) == 6
-    assert Theory()(Setting(dim=6, construction="projected-goal", goal_dim=2)) == 6 * 2 - 3 + 1
-    silent = [
+    assert theory() == 16
+    assert theory(at=10) == 46
+    assert theory(learner="reengage", group="o") == 6
+    assert theory(method="global-solver", relabels=3) == 6
+    assert theory(construction="projected-goal", goal_dim=2) == 6 * 2 - 3 + 1
+    silent: list[dict[str, Any]] = [
         {"goals": "hindsight"},
         {"actions": "on-policy"},
         {"noise": 0.1},
         {"method": "relaxation"},
         {"method": "least-squares"},
         {"method": "online"},
-        {"count": "episodes"},
+        {"count": "episodes", "steps_per_goal": 2, "method": "global-solver"},
         {"construction": "projected-goal", "goal_dim": 2, "relabels": 2},
         {"construction": "no-reward-gradient", "relabels": 2},
     ]
     for values in silent:
-        assert Theory()(Setting(**{"dim": 6, **values})) is None, values
+        assert theory(**values) is None, values
+        assert theory(at=10, **values) is None, values

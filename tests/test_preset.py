@@ -7,16 +7,24 @@ import csv
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from analysis.tasks.setting import ConfigError, Setting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.cli.main import main
-from analysis.experiments.experiment import Curve, Experiment, Point
+from analysis.errors import ConfigError
+from analysis.experiments.experiment import EXPECTATIONS, Curve, Experiment, Point
+from analysis.experiments.plan import Search
+from analysis.measures import MEASURES, ErrorMeasure, ThresholdMeasure
 from analysis.presets.loading import PRESETS, load_preset, make_experiment, preset_text
+from analysis.results.experiment_results import ExperimentResults
+from analysis.running.executors import SerialExecutor
+from analysis.running.sweep import finish_questions
+from analysis.storage.store import Store, identities
+from analysis.tasks import make_task
 from proofs_check.theory import (
     convex_relaxation,
     episodes_threshold,
@@ -28,29 +36,31 @@ from proofs_check.theory import (
 )
 from toyenvs.hypothesis_classes import hypothesis_class
 
+Fields = SimpleNamespace
 
-def plain(s: Setting) -> float | None:
+
+def plain(s: Fields) -> float | None:
     return predicted_threshold(s.construction, s.group, s.learner, s.dim)
 
 
-def optimisers(s: Setting) -> float | None:
+def optimisers(s: Fields) -> float | None:
     return {"relaxation": convex_relaxation(s.dim), "least-squares": s.dim**2}.get(s.method, plain(s))
 
 
-def dependence(s: Setting) -> float | None:
+def dependence(s: Fields) -> float | None:
     """Cauchy-Schwarz turns one scalar into d equations: the count of images."""
     dependent = s.goals == "hindsight" or s.actions == "on-policy"
     return predicted_threshold(s.construction, s.group, "reengage" if dependent else "ddpg", s.dim)
 
 
-def classes(s: Setting) -> float | None:
+def classes(s: Fields) -> float | None:
     if s.construction == "translation":
         return {"ddpg": s.dim, "reengage": 1}[s.learner]  # d unknowns; one image shows them all
     counts = hypothesis_class(s.group)
     return {"ddpg": counts.scalar_count, "reengage": counts.gradient_count}[s.learner](s.dim)
 
 
-def noise(s: Setting) -> float:
+def noise(s: Fields) -> float:
     """N·E‖Û − U‖² = tr of the inverse information of one transition, times tr of the metric: D² over the information.
 
     Skew Ω with ‖UΩ‖²_F = 2 per unit coordinate; a random unit action and goal have E(gᵀUΩa)² = 2/d² and
@@ -70,7 +80,7 @@ def noise(s: Setting) -> float:
     return degrees * 2 * variance * sigma**2
 
 
-def relabelling(s: Setting) -> float | None:
+def relabelling(s: Fields) -> float | None:
     if s.learner != "ddpg":
         return s.dim - 1
     if s.goals == "shared":
@@ -78,7 +88,7 @@ def relabelling(s: Setting) -> float | None:
     return relabelled_threshold(s.group, s.dim, s.relabels)
 
 
-ORACLES: dict[str, Callable[[Setting], float | None]] = {
+ORACLES: dict[str, Callable[[Fields], float | None]] = {
     "propositions": plain,
     "groups": plain,
     "relabelling": relabelling,
@@ -102,7 +112,7 @@ def test_predictions_are_those_of_the_ledger(name: str, full: bool) -> None:
     experiment = load_preset(name, full=full)
     for curve in experiment.curves:
         for point in curve.points:
-            expected = ORACLES[name](point.setting)
+            expected = ORACLES[name](Fields(**point.task.described))
             assert expected is not None
             assert point.predicted == pytest.approx(expected, rel=1e-12), (curve.label, point.x)
 
@@ -114,7 +124,7 @@ def test_every_preset_says_what_it_shows(name: str) -> None:
     assert quick.title
     assert len(quick.about) > 20
     assert "\n" not in quick.about
-    assert set(quick.settings) != set(full.settings)
+    assert set(quick.questions) != set(full.questions)
     assert quick.curves[0].label == full.curves[0].label
     for one in (quick, full):
         assert len({curve.label for curve in one.curves}) == len(one.curves)
@@ -122,11 +132,12 @@ def test_every_preset_says_what_it_shows(name: str) -> None:
             xs = [point.x for point in curve.points]
             assert len(set(xs)) == len(xs) >= 2
             if one.x != "group":
-                assert [getattr(point.setting, one.x) for point in curve.points] == xs
-            if one.measure == "error":
-                assert all(len(point.sizes) == 3 for point in curve.points)
-    assert min(s.trials for s in full.settings) == 400
-    assert max(s.trials for s in quick.settings) <= 200
+                assert [point.task.described[one.x] for point in curve.points] == xs
+            if name == "noise":
+                assert isinstance(one.measure, ErrorMeasure)
+                assert len(one.measure.sizes) == 3
+    assert min(point.measure.search.trials for point in full.points) == 400
+    assert max(point.measure.search.trials for point in quick.points) <= 200
 
 
 def test_every_file_of_the_package_is_a_preset() -> None:
@@ -138,11 +149,11 @@ def test_every_file_of_the_package_is_a_preset() -> None:
 
 def test_overrides_go_before_everything() -> None:
     experiment = load_preset("groups", full=True, overrides={"seed": 5, "trials": 7})
-    assert {(s.seed, s.trials) for s in experiment.settings} == {(5, 7)}
-    assert {curve.formula for curve in experiment.curves} == {curve.formula for curve in load_preset("groups").curves}
+    assert {(q.task.described["seed"], q.measure.search.trials) for q in experiment.questions} == {(5, 7)}
+    assert [curve.prediction for curve in experiment.curves] == [c.prediction for c in load_preset("groups").curves]
 
 
-# --- tables of one's own -------------------------------------------------------------------------------------
+# --- a user's tables -----------------------------------------------------------------------------------------
 
 TABLE: dict[str, Any] = {
     "title": "Mine",
@@ -171,12 +182,12 @@ def changed(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
 
 def test_a_table_is_an_experiment() -> None:
     experiment = make_experiment("mine", TABLE)
-    assert (experiment.name, experiment.title, experiment.x, experiment.measure) == ("mine", "Mine", "dim", "threshold")
-    first = experiment.curves[0]
-    assert first.points == tuple(Point(d, Setting(dim=d, learner="reengage", trials=12), d - 1) for d in (2, 3))
+    assert (experiment.name, experiment.title, experiment.x) == ("mine", "Mine", "dim")
+    first, measure = experiment.curves[0], ThresholdMeasure(search=Search(trials=12))
+    assert first.points == tuple(Point(d, make_task({"dim": d, "learner": "reengage"}), measure, d - 1) for d in (2, 3))
     assert (first.expectation.kind, experiment.curves[1].expectation.kind) == ("equal", "none")
     assert [point.predicted for point in experiment.curves[1].points] == [None, None]
-    assert {s.trials for s in make_experiment("mine", TABLE, full=True).settings} == {99}
+    assert {p.measure.search.trials for p in make_experiment("mine", TABLE, full=True).points} == {99}
 
 
 def test_lists_make_a_curve_for_each_combination() -> None:
@@ -185,12 +196,40 @@ def test_lists_make_a_curve_for_each_combination() -> None:
     curves = make_experiment("lists", table).curves
     assert [curve.label for curve in curves] == ["ddpg, T = 1", "ddpg, T = 2", "reengage, T = 1", "reengage, T = 2"]
     assert all([point.x for point in curve.points] == [2, 3, 4] for curve in curves)
-    assert [(c.points[0].setting.learner, c.points[0].setting.steps_per_goal) for c in curves] == [
-        ("ddpg", 1),
-        ("ddpg", 2),
-        ("reengage", 1),
-        ("reengage", 2),
-    ]
+    fields = [curve.points[0].task.described for curve in curves]
+    found = [(task["learner"], task["steps_per_goal"]) for task in fields]
+    assert found == [("ddpg", 1), ("ddpg", 2), ("reengage", 1), ("reengage", 2)]
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_an_axis_of_epsilon_shares_one_task_and_its_trials(tmp_path: Path) -> None:
+    entry = {"label": "A", "learner": "reengage", "epsilon": [0.001, 0.01, 1.999]}
+    experiment = make_experiment("e", {"x": "epsilon", "common": {"dim": 3, "trials": 20}, "curves": [entry]})
+    assert [(p.x, p.measure.described["epsilon"]) for p in experiment.points] == [(x, x) for x in entry["epsilon"]]
+    assert (len(experiment.tasks), len(experiment.questions)) == (1, 3)
+    with Store(tmp_path / "sweep.sqlite", identities(experiment.tasks)) as store:
+        answers = finish_questions(experiment, store, SerialExecutor(), workers=2)
+        values = {(size, row.trial): row.values for answer in answers.values() for size, row in answer.rows}
+        taken = [(values[size, row.trial], row.values) for answer in answers.values() for size, row in answer.rows]
+        assert all(kept == given for kept, given in taken)
+        assert len(store) == len(values) < len(taken)
+    estimates = [row.estimate for row in ExperimentResults.from_answers(experiment, answers).curves[0].points]
+    assert [estimate.integer for estimate in estimates] == [2, 2, 1]  # d - 1, and where nearly nothing is asked
+
+
+@pytest.mark.parametrize("kind", [*EXPECTATIONS, "truth"])
+@pytest.mark.parametrize("measure", MEASURES)
+def test_a_measure_says_how_it_can_be_judged(measure: str, kind: str) -> None:
+    table = {**changed(("curves", 0, "expect"), kind), "measure": measure}
+    if measure == "error":
+        table["sizes"] = ["D"]
+    if kind in MEASURES[measure].expectations:
+        assert make_experiment("mine", table).curves[0].expectation.kind == kind
+        return
+    with pytest.raises(ConfigError) as caught:
+        make_experiment("mine", table)
+    assert caught.value.argument == "expect"
+    assert caught.value.allowed == f'with measure = "{measure}" use: {", ".join(MEASURES[measure].expectations)}'
 
 
 MALFORMED: list[tuple[dict[str, Any], str]] = [
@@ -237,6 +276,7 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
     (changed(("curves", 0, "expect"), "truth"), "expect"),
     (changed(("curves", 0, "expect"), 1), "expect"),
     (changed(("curves", 1, "expect"), "equal"), "expect"),
+    ({**TABLE, "measure": "error", "sizes": []}, "sizes"),
     (changed(("curves", 0, "tolerance"), 0), "tolerance"),
     (changed(("curves", 0, "tolerance"), "a lot"), "tolerance"),
     (changed(("curves", 0, "not_below_from"), "three"), "not_below_from"),
@@ -305,7 +345,7 @@ SCALARS = st.one_of(
     st.integers(-3, 40),
     st.floats(allow_nan=True),
     st.text(max_size=8),
-    st.sampled_from(["dim", "ddpg", "equal", "minimiser", "d - 1", "so", "o", "error", "order", "{dim}", "A"]),
+    st.sampled_from(["dim", "ddpg", "equal", "global-solver", "d - 1", "so", "o", "error", "order", "{dim}", "A"]),
 )
 VALUES = st.recursive(
     SCALARS,
@@ -365,7 +405,7 @@ def test_any_table_works_or_is_one_line(table: dict[str, Any]) -> None:
     assert works_or_is_one_line(table, False)
 
 
-# --- a file of one's own, through the command ----------------------------------------------------------------
+# --- a user's file, through the command ---------------------------------------------------------------------
 
 MINE = """
 title = "Small rotations"
@@ -386,10 +426,10 @@ expect = "equal"
 
 
 @pytest.mark.usefixtures("unchecked_types")
-def test_a_file_of_ones_own_is_measured_and_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_users_file_is_measured_and_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine.toml").write_text(MINE)
     out = tmp_path / "run"
-    arguments = ["scale", str(tmp_path / "mine.toml"), "--out", str(out), "--workers", "1", "--seed", "3"]
+    arguments = ["scale", str(tmp_path / "mine.toml"), "--out", str(out), "--executor", "serial", "--seed", "3"]
     assert main(arguments) == 0
     printed = capsys.readouterr().out
     assert "Small rotations" in printed
@@ -403,18 +443,27 @@ def test_a_file_of_ones_own_is_measured_and_reported(tmp_path: Path, capsys: pyt
             assert (row["censored"], float(row["n50"]) <= 2, row["n_min"] in ("", "1")) == ("left", True, True)
     assert (out / "figures" / "mine.pdf").stat().st_size > 0
     assert '"seed": 3' in (out / "config.json").read_text()
-    # Without --out the run has a directory of its own; in this one, another seed is refused.
+    # Without --out the run has its own directory; in this one, other tasks are refused.
     assert main([*arguments[:-1], "4"]) == 2
     assert "seed = 3, not 4" in capsys.readouterr().err
 
 
-def test_a_malformed_file_costs_the_command_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "mine.toml").write_text(MINE.replace("d - 1", "d -"))
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (("d - 1", "d -"), "predicted: 'd -' is not allowed"),
+        (('x = "dim"', 'measure = "error"'), 'sizes: [] is not allowed; measure = "error" needs formulas of N'),
+    ],
+)
+def test_a_malformed_file_costs_the_command_one_line(
+    change: tuple[str, str], error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.toml").write_text(MINE.replace(*change))
     assert main(["scale", str(tmp_path / "mine.toml"), "--out", str(tmp_path / "run")]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.count("\n") == 1
-    assert "mine.toml: predicted: 'd -' is not allowed" in captured.err
+    assert f"mine.toml: {error}" in captured.err
     assert not (tmp_path / "run").exists()
 
 

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
-from analysis.measures.fixed_sizes import ErrorEstimate, FixedSizes
-from analysis.results.verdict import PointResult, Verdict, combine, judge
-from analysis.tasks.setting import Setting
 
-from analysis.experiments.experiment import Curve, Expectation, Experiment, Point
-from analysis.measures.threshold_search import ThresholdSearch
+from analysis.experiments.estimate import Estimate, Growth, PointResult, SizeEstimate, Verdict, combine
+from analysis.experiments.experiment import Curve, Expectation, Experiment, Point, Question
+from analysis.experiments.formula import Formula
+from analysis.measures import ErrorMeasure, ThresholdMeasure
 from analysis.presets.loading import PRESETS, make_experiment, preset_text
-from analysis.results import experiment_results as results_module
 from analysis.results.experiment_results import ExperimentResults
-from analysis.running.sweep import Plan
-from analysis.statistics import threshold as threshold_module
+from analysis.running.sweep import Finished
+from analysis.statistics import scaling_law
 from analysis.statistics.counts import Counts
 from analysis.statistics.threshold import fit_threshold
+from analysis.tasks import Row, make_task
+
+THRESHOLD, ERROR = ThresholdMeasure(), ErrorMeasure(sizes=("D",))
 
 Cells = dict[int, tuple[int, int]]
 
@@ -37,52 +39,90 @@ def rise(n50: float, slope: float, trials: int = 400) -> Cells:
     return {n: (round(trials / (1 + (n50 / n) ** slope)), trials) for n in sizes}
 
 
-def search(setting: Setting, cells: Cells) -> ThresholdSearch:
-    found = ThresholdSearch(setting, cells, stopped="resolved")
-    found.threshold = fit_threshold(Counts.from_cells(cells))
-    return found
+def rows(cells: Cells) -> Finished:
+    """Trials that succeed as often as the cells say."""
+    kept = {
+        ok: Row(0, {"outcome": "converged", "accepted": True, "uniform_regret": 0.0 if ok else 2.0})
+        for ok in (False, True)
+    }
+    return Finished("resolved", [(n, kept[i < ok]) for n, (ok, trials) in cells.items() for i in range(trials)])
 
 
-def errors(setting: Setting, sizes: tuple[int, ...], constant: float) -> FixedSizes:
+def errors(question: Question, constant: float) -> Finished:
     """Squared errors of mean constant/N exactly that scatter by a fifth."""
-    values = {n: [constant / n * part for part in (0.8, 1.2)] * (setting.trials // 2) for n in sizes}
-    return FixedSizes(setting, sizes, values, dict.fromkeys(sizes, 0), "complete")
+    plan = question.measure.plan(question.task)
+    k = question.task.letters()["k"]  # the mean regret over goals of k coordinates is the squared error over 2k
+    found = [
+        (batch.size, Row(trial, {"outcome": "converged", "mean_regret": constant / batch.size * part / (2 * k)}))
+        for batch in plan.next_round()
+        for trial in batch.trials
+        for part in [(0.8, 1.2)[trial % 2]]
+    ]
+    return Finished("complete", found)
 
 
-def follow(experiment: Experiment) -> dict[Setting, Plan]:
+Answers = dict[Question, Finished]
+
+
+def follow(experiment: Experiment) -> Answers:
     """Finished plans whose data are what the experiment predicts."""
-    plans: dict[Setting, Plan] = {}
+    answers: Answers = {}
     for curve in experiment.curves:
         for point in curve.points:
-            if point.setting in plans and curve.expectation.kind == "none":
+            kind = curve.expectation.kind
+            if point.question in answers and kind == "none":
                 continue
             assert point.predicted is not None
-            if point.sizes:
-                plans[point.setting] = errors(point.setting, point.sizes, point.predicted)
-            elif curve.expectation.kind == "equal":
-                plans[point.setting] = search(point.setting, jump(int(point.predicted)))
-            elif curve.expectation.kind == "within":
-                plans[point.setting] = search(point.setting, rise(point.predicted, 25))
+            if isinstance(point.measure, ErrorMeasure):
+                answers[point.question] = errors(point.question, point.predicted)
+            elif kind == "equal":
+                answers[point.question] = rows(jump(int(point.predicted)))
+            elif kind == "within":
+                answers[point.question] = rows(rise(point.predicted, 25))
             else:  # descent needs a constant factor more than what determines U
-                plans[point.setting] = search(point.setting, rise(1.3 * point.predicted, 8))
-    return plans
+                answers[point.question] = rows(rise(1.3 * point.predicted, 8))
+    return answers
+
+
+def once(fit: Callable[..., Any]) -> Callable[..., Any]:
+    """A fit of laws that is made once for the same data: most cases here share theirs."""
+    known: dict[Any, Any] = {}
+
+    def fitted(problem: Any, *how: Any) -> Any:
+        law = how[0] if isinstance(how[0], scaling_law.Law) else None
+        shape = None if law is None else (law.name, law.order, *law.log(problem.dims))
+        key = (problem.dims, tuple(problem.likelihoods), shape)
+        if key not in known:
+            known[key] = fit(problem, *how)
+        return known[key]
+
+    return fitted
+
+
+REMEMBERED = {
+    "analysis.measures.threshold.fit_threshold": cache(fit_threshold),
+    "analysis.statistics.scaling_law.DimensionLikelihood": cache(scaling_law.DimensionLikelihood),
+    "analysis.statistics.scaling_law._fit_law": once(scaling_law._fit_law),
+    "analysis.statistics.scaling_law._fit_exponent": once(scaling_law._fit_exponent),
+}
 
 
 @pytest.fixture(autouse=True)
 def _only_what_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No verdict reads a test of fit or the laws of integers; they cost most of the time."""
-    growth = results_module._growth
+    """No verdict reads tests of fit, intervals of constants or the laws of integers; they cost most of the time."""
+    growth = ThresholdMeasure.growth
 
-    def judged_growth(experiment: Experiment, curve: Curve, plans: Mapping[Setting, Plan]) -> Any:
-        return growth(experiment, curve, plans) if curve.expectation.kind == "order" else None
+    def judged_growth(self: ThresholdMeasure, curve: Curve, points: Sequence[PointResult]) -> Growth | None:
+        return growth(self, curve, points) if curve.expectation.kind == "order" else None
 
-    monkeypatch.setattr(results_module, "_growth", judged_growth)
-    monkeypatch.setattr(threshold_module, "lack_of_fit", lambda *arguments: None)
+    monkeypatch.setattr(ThresholdMeasure, "growth", judged_growth)
+    monkeypatch.setattr("analysis.statistics.threshold.lack_of_fit", lambda *arguments: None)
+    monkeypatch.setattr(scaling_law, "_interval_end", lambda *arguments: None)
+    for place, remembered in REMEMBERED.items():
+        monkeypatch.setattr(place, remembered)
 
 
-def results(experiment: Experiment, plans: dict[Setting, Plan]) -> ExperimentResults:
-    starts = {setting.hash(): (1.0, 1) for setting in experiment.settings}
-    return ExperimentResults.from_plans(experiment, plans, [], starts)
+results = ExperimentResults.from_answers
 
 
 def table(name: str) -> dict[str, Any]:
@@ -136,9 +176,9 @@ def test_data_that_follow_a_preset_agree_with_it(name: str) -> None:
 def test_a_wrong_prediction_disagrees(name: str, index: int, wrong: str) -> None:
     right = table(name)
     entry = right["curves"][index]
-    plans = follow(make_experiment(name, {**right, "curves": [entry]}))
+    answers = follow(make_experiment(name, {**right, "curves": [entry]}))
     experiment = make_experiment(name, {**right, "curves": [spoiled(entry, wrong)]})
-    found = results(experiment, plans)
+    found = results(experiment, answers)
     assert [curve.verdict.status for curve in found.curves] == ["disagrees"] * len(found.curves)
     assert found.verdict.status == "disagrees"
     assert found.verdict.sentence.endswith("This disagrees with theory.")
@@ -148,21 +188,27 @@ def test_a_wrong_prediction_disagrees(name: str, index: int, wrong: str) -> None
 # --- one curve by hand --------------------------------------------------------------------------------------
 
 
-def curve_of(kind: str, predicted: list[float | None], tolerance: float = 0.05) -> Curve:
-    points = tuple(Point(dim, Setting(dim=dim), value) for dim, value in enumerate(predicted, start=3))
+def curve_of(kind: str, predicted: Sequence[float | None], tolerance: float = 0.05) -> Curve:
+    points = tuple(
+        Point(dim, make_task({"dim": dim}), THRESHOLD, value) for dim, value in enumerate(predicted, start=3)
+    )
     return Curve("DDPG", points, expectation=Expectation(kind, tolerance))
 
 
-def measured(curve: Curve, cells: list[Cells]) -> list[PointResult]:
+def measured(curve: Curve, cells: Sequence[Cells]) -> list[PointResult]:
     return [
-        PointResult(point, fit_threshold(Counts.from_cells(c)), (), "budget", 1.0, 1)
+        PointResult(point, point.measure.estimate(point.task, rows(c).rows), "budget")
         for point, c in zip(curve.points, cells, strict=True)
     ]
 
 
-def verdict(kind: str, predicted: list[float | None], cells: list[Cells], tolerance: float = 0.05) -> Verdict:
+def judge(curve: Curve, points: Sequence[PointResult]) -> Verdict:
+    return curve.points[0].measure.judge(curve, points, None)
+
+
+def verdict(kind: str, predicted: Sequence[float | None], cells: Sequence[Cells], tolerance: float = 0.05) -> Verdict:
     curve = curve_of(kind, predicted, tolerance)
-    return judge(curve, measured(curve, cells), None)
+    return judge(curve, measured(curve, cells))
 
 
 UNRESOLVED: Cells = {3: (0, 5), 4: (5, 5)}
@@ -237,27 +283,35 @@ def test_at_most_is_one_sided() -> None:
     assert verdict("at most", [150, 100], [sharp, sharp]).status == "undecided"
 
 
-def test_errors_are_judged_at_the_largest_n() -> None:
-    def with_errors(last: ErrorEstimate, tolerance: float) -> Verdict:
-        curve = curve_of("within", [2.0], tolerance)
-        first = ErrorEstimate(10, 9.0, 8.0, 10.0, 100, 0)  # higher orders in σ; says nothing about the constant
-        return judge(curve, [PointResult(curve.points[0], None, (first, last), "complete", 1.0, 1)], None)
+def judged_errors(*by_size: SizeEstimate, tolerance: float = 0.05) -> Verdict:
+    last = by_size[-1]
+    value, low, high = (None if x is None else last.size * x for x in (last.mean, last.low, last.high))
+    point = Point(3, make_task({"dim": 3}), ERROR, 2.0)
+    curve = Curve("DDPG", (point,), expectation=Expectation("within", tolerance))
+    censored = "undetermined" if value is None else ""
+    estimate = Estimate(value, low, high, last.trials, censored, by_size=by_size)
+    return judge(curve, [PointResult(point, estimate, "complete")])
 
-    assert with_errors(ErrorEstimate(100, 0.0201, 0.0195, 0.0207, 100, 0), 0.05).status == "agrees"
-    assert with_errors(ErrorEstimate(100, 0.0240, 0.0230, 0.0250, 100, 0), 0.05).status == "disagrees"
-    assert with_errors(ErrorEstimate(100, 0.0200, 0.0100, 0.0300, 4, 0), 0.05).status == "undecided"
-    assert with_errors(ErrorEstimate(100, math.nan, math.nan, math.nan, 0, 9), 0.05).status == "undecided"
-    assert with_errors(ErrorEstimate(100, 0.0200, -math.inf, math.inf, 1, 0), 0.05).status == "undecided"
+
+def test_errors_are_judged_at_the_largest_n() -> None:
+    first = SizeEstimate(10, 9.0, 8.0, 10.0, 100)  # higher orders in σ; says nothing about the constant
+
+    def status(*last: Any) -> str:
+        return judged_errors(first, SizeEstimate(100, *last)).status
+
+    assert status(0.0201, 0.0195, 0.0207, 100) == "agrees"
+    assert status(0.0240, 0.0230, 0.0250, 100) == "disagrees"
+    assert status(0.0200, 0.0100, 0.0300, 4) == "undecided"
+    assert status(None, None, None, 0, 9) == "undecided"
+    assert status(0.0200, None, None, 1) == "undecided"
 
 
 @pytest.mark.parametrize(("failed", "status"), [(0, "agrees"), (1, "agrees"), (2, "undecided"), (75, "undecided")])
 def test_a_mean_over_survivors_decides_nothing(failed: int, status: str) -> None:
     """Trials without a parameter are in no mean: up to 1 % are named, more leave it open, whatever the rest say."""
-    curve = curve_of("within", [2.0], 0.05)
 
     def judged(mean: float) -> Verdict:
-        last = ErrorEstimate(100, mean, mean - 0.0006, mean + 0.0006, 100 - failed, failed)
-        return judge(curve, [PointResult(curve.points[0], None, (last,), "complete", 1.0, 1)], None)
+        return judged_errors(SizeEstimate(100, mean, mean - 0.0006, mean + 0.0006, 100 - failed, failed))
 
     assert judged(0.0201).status == status
     assert ("without a parameter" in judged(0.0201).sentence) == bool(failed)
@@ -288,26 +342,30 @@ def test_too_few_transitions_disagree_with_what_is_needed() -> None:
     experiment = make_experiment(
         "propositions", {**table("propositions"), "curves": table("propositions")["curves"][:1]}
     )
-    plans: dict[Setting, Plan] = {
-        point.setting: search(point.setting, rise(0.6 * (point.predicted or 0), 8)) for point in experiment.points
-    }
-    found = results(experiment, plans).verdict
+    answers = {point.question: rows(rise(0.6 * (point.predicted or 0), 8)) for point in experiment.points}
+    found = results(experiment, answers).verdict
     assert found.status == "disagrees"
     assert "fewer transitions than the prediction says are needed" in found.sentence
     lenient = replace(experiment.curves[0], expectation=Expectation("order"))
-    assert results(replace(experiment, curves=(lenient,)), plans).verdict.status == "agrees"
+    assert results(replace(experiment, curves=(lenient,)), answers).verdict.status == "agrees"
 
 
 def test_an_integer_resolved_below_what_is_needed_disagrees() -> None:
     curve = replace(curve_of("order", [7, 16, 29]), expectation=Expectation("order", not_below_from=0))
 
     def judged(first: int) -> Verdict:
-        found = [fit_threshold(Counts.from_cells(jump(n))) for n in (first, 16, 29)]
-        points = [
-            PointResult(point, threshold, (), "resolved", 1.0, 1)
-            for point, threshold in zip(curve.points, found, strict=True)
-        ]
-        return judge(curve, points, None)
+        return judge(curve, measured(curve, [jump(n) for n in (first, 16, 29)]))
 
     assert judged(7).status == "undecided"
     assert judged(6).status == "disagrees"
+
+
+@pytest.mark.parametrize("predicted", ["100", "min(d, 100)"])
+def test_an_order_of_0_is_an_order(predicted: str) -> None:
+    """A threshold that stops to grow is predicted like another one, and data agree or disagree with it."""
+    curve = {"label": "A", "dim": [16, 32, 64, 128, 256, 512], "predicted": predicted, "expect": "order"}
+    experiment = make_experiment("flat", {"curves": [curve]})
+    assert experiment.curves[0].predicted_order == 0
+    for data, status in ((predicted, "agrees"), ("d", "disagrees"), ("d**2", "disagrees")):
+        answers = {p.question: rows(jump(int(Formula(data)(p.task)))) for p in experiment.points}
+        assert results(experiment, answers).verdict.status == status, data

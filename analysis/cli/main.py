@@ -33,7 +33,7 @@ COMMANDS = {
     "merge": ("analysis.cli.merge", "join runs of the same settings, such as the jobs of an array, into one"),
     "plot": ("analysis.cli.plot", "draw a finished run's figure at a venue's size"),
     "report": ("analysis.cli.report", "write a finished run as one HTML file, and as a LaTeX bundle"),
-    "new-construction": ("analysis.cli.new_construction", "write a construction of your own to start from"),
+    "new-construction": ("analysis.cli.new_construction", "write a user-defined construction to start from"),
     "completion": ("analysis.cli.completion", "print a shell's completion script"),
     "check": ("analysis.cli.check", "prove, certify or refute every step of the argument"),
 }

@@ -18,7 +18,7 @@ __all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "run"]
 
 DESCRIPTION = """\
 Write a construction to start from, and its test: a class with four formulas (dynamics, reward, optimal value, optimal
-policy) of an unknown matrix. It works as it is; replace the formulas by your own.
+policy) of an unknown matrix. It works as it is; replace the formulas with yours.
 
 Everything else comes unasked: the environment, both learners by automatic differentiation, thresholds, predictions by
 exact ranks, the figure, and property tests that say which formula is wrong.

@@ -80,7 +80,7 @@ examples:
   reengage scale --preset relabelling                   a whole experiment: figure, table, verdict; --full for papers
   reengage scale --executor dask://localhost:8786       on a Dask cluster
   reengage scale --dims 64,128 --shard 3/8              the third of eight jobs; join them with reengage merge
-  reengage scale --construction mine.py:Drift           your own four formulas: thresholds, predictions by exact ranks
+  reengage scale --construction mine.py:Drift           four formulas of yours: thresholds, predictions by exact ranks
   reengage scale my.toml                                an experiment of your own; --show-preset NAME prints one to copy
 
 presets (each under ten minutes on two cores):
@@ -132,7 +132,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "construction",
         str,
         "NAME",
-        f"environment family: {', '.join(CONSTRUCTIONS | EXTENSIONS)}; or one of your own, path/to/file.py:Class"
+        f"environment family: {', '.join(CONSTRUCTIONS | EXTENSIONS)}; or a user-defined one, path/to/file.py:Class"
         " (reengage new-construction writes one to start from)",
     )
     add(what, "group", str, "NAME", f"hypothesis class: {', '.join(HYPOTHESIS_CLASSES)}")

@@ -151,8 +151,8 @@ class Measure(ABC):
         """A curve in ``summary.json``."""
         return {"estimates": [record for row in curve.points for record in self.records(curve.curve, row)]}
 
-    def files(self, curves: Sequence[CurveResults]) -> dict[str, Sequence[Mapping[str, Any]]]:
-        """Further CSV files by name, line by line."""
+    def files(self, curves: Sequence[CurveResults]) -> dict[str, tuple[Sequence[str], Sequence[Mapping[str, Any]]]]:
+        """Further CSV files by name: columns and lines."""
         return {}
 
     def table(self, curve: CurveResults, x: str) -> tuple[list[str], list[list[str]]]:

@@ -174,10 +174,10 @@ class ThresholdMeasure(Measure):
         }
 
     @override
-    def files(self, curves: Sequence[CurveResults]) -> dict[str, Sequence[Mapping[str, Any]]]:
+    def files(self, curves: Sequence[CurveResults]) -> dict[str, tuple[Sequence[str], Sequence[Mapping[str, Any]]]]:
         if all(curve.growth is None for curve in curves):
             return {}
-        return {"scaling.csv": [dict.fromkeys(LAW_COLUMNS) | record for c in curves for record in growth_records(c)]}
+        return {"scaling.csv": (LAW_COLUMNS, [record for curve in curves for record in growth_records(curve)])}
 
     @override
     def table(self, curve: CurveResults, x: str) -> tuple[list[str], list[list[str]]]:

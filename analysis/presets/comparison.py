@@ -12,7 +12,7 @@ from analysis.experiments.formatting import class_name
 from analysis.experiments.formula import Theory
 from analysis.experiments.plan import Search
 from analysis.measures import ThresholdMeasure
-from analysis.presets.user_construction import check_own, name_own, predict_own
+from analysis.presets.user_construction import check_user_construction, predict_user_construction, resolve_construction
 from analysis.tasks import FIELDS, ParametricTask, make_task
 from proofs_check.theory import prediction_label
 from toyenvs.constructions.user_defined import UserConstruction
@@ -71,22 +71,22 @@ def compare_learners(
     """
     require_distinct("dims", dims)
     require_distinct("learners", learners)
-    named, own = name_own(common)
+    named, user = resolve_construction(common)
     fields_of_task, fields_of_measure = split_fields(named)
     epsilon = fields_of_measure.pop("epsilon", ThresholdMeasure.epsilon)
     measure = ThresholdMeasure(epsilon=epsilon, search=make_search(fields_of_measure))
     theory = Theory()
     curves: list[Curve] = []
     remarks: dict[str, list[str]] = {}
-    baselines = own is None and "ddpg" in learners
+    baselines = user is None and "ddpg" in learners
     for learner in learners:
         tasks = [_task({**fields_of_task, "dim": dim, "learner": learner}) for dim in dims]
         points = [Point(task.dim, task, measure, theory(task)) for task in tasks]
         first = tasks[0]
-        if own is not None:
+        if user is not None:
             if not curves:
-                check_own(own, first)
-            curve, remark = _own_curve(own, learner, first, points)
+                check_user_construction(user, first)
+            curve, remark = _user_curve(user, learner, first, points)
             curves.append(curve)
             remarks.setdefault(remark, []).append(curve.label)
             continue
@@ -122,12 +122,14 @@ def _task(flat: Mapping[str, Any]) -> ParametricTask:
         raise error.renamed({"dim": "dims", "learner": "learners"}) from None
 
 
-def _own_curve(own: UserConstruction, learner: str, task: ParametricTask, points: Sequence[Point]) -> tuple[Curve, str]:
+def _user_curve(
+    user: UserConstruction, learner: str, task: ParametricTask, points: Sequence[Point]
+) -> tuple[Curve, str]:
     """The curve of a user-defined construction, and where its prediction comes from; "" where its author states it.
 
     The remark has a place, {}, for the curves that it is about.
     """
-    prediction = predict_own(own, learner, task)
+    prediction = predict_user_construction(user, learner, task)
     placed = [replace(point, predicted=prediction(point.task)) for point in points]
     known = prediction.formula is not None and all(point.predicted is not None for point in placed)
     # Counts of equations are no lower bounds; what the author states is taken for one.

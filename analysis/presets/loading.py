@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import ConfigError, expected_one_of, require_distinct, require_one_of
-from analysis.experiments.experiment import EXPECTATIONS, Curve, Expectation, Experiment, Point
+from analysis.experiments.experiment import Curve, Expectation, Experiment, Point
 from analysis.experiments.formula import Formula
 from analysis.experiments.measure import Measure
 from analysis.figures import check_text
@@ -158,7 +158,7 @@ def make_experiment(
     _known("preset", table, _TOP)
     x = _text(table, "x", "dim")
     if x not in _FIELDS:
-        raise ConfigError("x", x, f"expected a field of a setting: {', '.join(sorted(_FIELDS))}")
+        raise ConfigError("x", x, f"expected a field of a task or its measure: {', '.join(sorted(_FIELDS))}")
     name_of_measure = _text(table, "measure", "threshold")
     require_one_of("measure", name_of_measure, MEASURES)
     kind = MEASURES[name_of_measure]
@@ -278,14 +278,12 @@ def _point(
 
 def _expectation(entry: Mapping[str, Any], points: Sequence[Point]) -> Expectation:
     kind = _text(entry, "expect", "none")
-    if kind not in EXPECTATIONS:
-        raise ConfigError("expect", kind, f"expected one of: {', '.join(EXPECTATIONS)}")
-    counts = [point.predicted for point in points]
-    if kind != "none" and None in counts:
-        raise ConfigError("expect", kind, "a curve without predicted has nothing to compare with; use none")
     measure = points[0].measure
     if kind not in measure.expectations:
         raise ConfigError("expect", kind, f'with measure = "{measure.name}" use: {", ".join(measure.expectations)}')
+    counts = [point.predicted for point in points]
+    if kind != "none" and None in counts:
+        raise ConfigError("expect", kind, "a curve without predicted has nothing to compare with; use none")
     if kind == "equal" and any(count is not None and count != round(count) for count in counts):
         raise ConfigError("expect", kind, f"the predictions have to be integers, and they are {counts}")
     tolerance = entry.get("tolerance", Expectation.tolerance)

@@ -1,7 +1,7 @@
-"""Constructions of one's own in an experiment: loaded, checked before hours of trials, and given predictions.
+"""User-defined constructions in an experiment: loaded, checked before hours of trials, and given predictions.
 
 What is checked is what results mean: that the value is the return of following the policy, that no action is better,
-that the truth has no temporal-difference error, that a stated reduction is one, and that a class of one's own is one.
+that the truth has no temporal-difference error, that a stated reduction is one, and that a user-defined class is one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from toyenvs.constructions.user_defined import UserConstruction, group_name, loa
 from toyenvs.hypothesis_classes import HypothesisClass
 from toyenvs.learners import LEARNERS
 
-__all__ = ["OwnPrediction", "check_own", "name_own", "predict_own"]
+__all__ = ["UserPrediction", "check_user_construction", "predict_user_construction", "resolve_construction"]
 
 _COUNTED_DIMS = range(2, 11)
 """Dimensions in which equations are counted; a fraction of a second for all of them."""
@@ -43,7 +43,7 @@ _CHECKED_DIMS = 2
 
 
 @dataclass(frozen=True)
-class OwnPrediction:
+class UserPrediction:
     """What is predicted of one learner.
 
     Attributes:
@@ -64,8 +64,8 @@ class OwnPrediction:
         return counted if counted is not None or self.formula is None else self.formula(task)
 
 
-def name_own(common: Mapping[str, Any]) -> tuple[dict[str, Any], UserConstruction | None]:
-    """Fields of a task with a construction of one's own loaded, and its class the default group.
+def resolve_construction(common: Mapping[str, Any]) -> tuple[dict[str, Any], UserConstruction | None]:
+    """Fields of a task with a user-defined construction loaded, and its class the default group.
 
     Args:
         common: as given; ``construction`` may be a class, "path/to/file.py:Class" or an entry point's name.
@@ -84,26 +84,26 @@ def name_own(common: Mapping[str, Any]) -> tuple[dict[str, Any], UserConstructio
         if given is construction:
             return {**common, "construction": name}, None
     try:
-        own = load_construction(given)
+        user = load_construction(given)
     except ValueError as error:
         reason = str(error)
         if isinstance(given, str) and ":" not in given and not given.endswith(".py"):
             reason = f"{expected_one_of(given, known)}, an entry point, or path/to/file.py:Class"
         raise ConfigError("construction", given, reason) from None
-    named = {"group": group_name(own.construction), **common}
-    return {**named, "construction": own.name, "construction_source": own.source}, own
+    named = {"group": group_name(user.construction), **common}
+    return {**named, "construction": user.name, "construction_source": user.source}, user
 
 
-def check_own(own: UserConstruction, task: ParametricTask) -> None:
+def check_user_construction(user: UserConstruction, task: ParametricTask) -> None:
     """Put the formulas through the property tests, in small dimensions and at the task's discount.
 
     Raises:
         ConfigError: naming the formula, what it gives and what was expected.
     """
-    for learner in own.construction.predicted:
+    for learner in user.construction.predicted:
         if learner not in LEARNERS:
             raise ConfigError(
-                "construction", own.name, f"its predicted[{learner!r}]: {expected_one_of(learner, LEARNERS)}"
+                "construction", user.name, f"its predicted[{learner!r}]: {expected_one_of(learner, LEARNERS)}"
             )
     group = task.problem.make_group()
     dims = [dim for dim in range(2, 13) if group.allows(dim)][:_CHECKED_DIMS]
@@ -112,32 +112,32 @@ def check_own(own: UserConstruction, task: ParametricTask) -> None:
             for dim in dims:
                 assert_hypothesis_class(group, dim)
         for dim in dims:
-            construction = own.construction(dim, task.problem.discount)
+            construction = user.construction(dim, task.problem.discount)
             if construction.goal_dim != dim:
-                raise ConfigError("construction", own.name, f"goal_dim is {construction.goal_dim}; expected d = {dim}")
+                raise ConfigError("construction", user.name, f"goal_dim is {construction.goal_dim}; expected d = {dim}")
             assert_value_is_return(construction, group=group)
             assert_bellman_optimal(construction, group=group, any_target=False)
             if not group.finite and not _is_learnable(construction, group):
                 raise ConfigError(
                     "construction",
-                    own.name,
-                    "q_value has derivative 0 by the unknown matrix wherever it was tried: descent hears nothing of it"
+                    user.name,
+                    "q_value has derivative 0 by the unknown matrix wherever it was tried: descent cannot learn it"
                     " (a rounding, a comparison or a detach?)",
                 )
-            if own.construction.reduced_residuals is not Construction.reduced_residuals:
+            if user.construction.reduced_residuals is not Construction.reduced_residuals:
                 assert_reduced_residuals(construction, group=group)
     except AssertionError as error:
         lines = str(error).splitlines()
         # The first line has the numbers.
         suspects = [line.partition(" (Q*")[0] for line in lines if line.startswith("suspect")]
-        raise ConfigError("construction", own.name, "; ".join([lines[0], *suspects])) from error
+        raise ConfigError("construction", user.name, "; ".join([lines[0], *suspects])) from error
     except ConfigError:
         raise
     except Exception as error:  # whatever the formulas may raise
-        source = inspect.getsourcefile(own.construction) if own.reference is None else own.reference.rpartition(":")[0]
-        told = told_error(error, Path(source or ""))
+        file = user.reference.rpartition(":")[0] if user.reference else inspect.getsourcefile(user.construction)
+        told = told_error(error, Path(file or ""))
         reason = " ".join(str(error).split()) if isinstance(error, ValueError) else f"its formulas raise {told}"
-        raise ConfigError("construction", own.name, reason) from error
+        raise ConfigError("construction", user.name, reason) from error
 
 
 def _is_learnable(construction: Construction, group: HypothesisClass) -> bool:
@@ -158,60 +158,60 @@ def _counts(construction: type[Construction], group: HypothesisClass, dim: int, 
     return count_by_rank(construction, group, dim, discount)
 
 
-def predict_own(own: UserConstruction, learner: str, task: ParametricTask) -> OwnPrediction:
+def predict_user_construction(user: UserConstruction, learner: str, task: ParametricTask) -> UserPrediction:
     """What is predicted of a learner: what the construction states, or what exact ranks count.
 
     Ranks are counted for one fresh goal and one random action a transition.
 
     Args:
-        own: the construction.
+        user: the construction.
         learner: key of ``LEARNERS``.
         task: of a point; its dimension does not matter.
 
     Raises:
         ConfigError: if a stated formula is none.
     """
-    stated = own.construction.predicted.get(learner)
+    stated = user.construction.predicted.get(learner)
     if stated is not None:
         formula = Formula(stated)
         try:
             formula(task)
         except ConfigError as error:
-            raise ConfigError("construction", own.name, f"its predicted[{learner!r}]: {error}") from None
+            raise ConfigError("construction", user.name, f"its predicted[{learner!r}]: {error}") from None
         other = _not_the_plain(task, stated)
-        return OwnPrediction(None, None, {}, other) if other else OwnPrediction(formula, None, {})
+        return UserPrediction(None, None, {}, other) if other else UserPrediction(formula, None, {})
     counted: dict[str, Callable[[CountsByRank], int | None]] = {
         "ddpg": lambda c: c.ddpg,
         "reengage": lambda c: c.reengage,
     }
     if learner not in counted or _not_the_plain(task):
-        return OwnPrediction(
+        return UserPrediction(
             None, None, {}, "equations are counted for ddpg and reengage on the theory's own data only"
         )
     group, counts, never = task.problem.make_group(), {}, False
     smallest = next((dim for dim in _COUNTED_DIMS if group.allows(dim)), None)
     if smallest is None or group.exact_point(smallest, np.random.default_rng(0)) is None:
-        return OwnPrediction(None, None, {}, f"equations are not counted on the class {task.problem.group}")
+        return UserPrediction(None, None, {}, f"equations are not counted on the class {task.problem.group}")
     member = torch.from_numpy(group.sample(smallest, np.random.default_rng(0)))
     if learner == "reengage" and len(group.starts(member[None])) > 1:  # another component
-        return OwnPrediction(None, None, {}, "a count of equations near U does not see reflections")
+        return UserPrediction(None, None, {}, "a count of equations near U does not see reflections")
     for dim in _COUNTED_DIMS:
         if not group.allows(dim):
             continue
         try:
-            count = counted[learner](_counts(own.construction, group, dim, task.problem.discount))
+            count = counted[learner](_counts(user.construction, group, dim, task.problem.discount))
         except ArithmeticError as error:
-            return OwnPrediction(None, None, {}, f"the equations cannot be counted ({error})")
+            return UserPrediction(None, None, {}, f"the equations cannot be counted ({error})")
         except Exception as error:  # a formula may be right for arrays and tensors, and not run on exact numbers
             told = " ".join(str(error).split())
-            return OwnPrediction(None, None, {}, f"the formulas do not run on exact numbers ({told})")
+            return UserPrediction(None, None, {}, f"the formulas do not run on exact numbers ({told})")
         if count is not None:
             counts[dim] = count
         never = never or count is None
     found = None if never else polynomial_in_d(list(counts.items()))
     if found is None:
-        return OwnPrediction(None, None, counts, "" if counts else "the equations near U do not determine it")
-    return OwnPrediction(Formula(found[0]), found[1], counts)
+        return UserPrediction(None, None, counts, "" if counts else "the equations near U do not determine it")
+    return UserPrediction(Formula(found[0]), found[1], counts)
 
 
 def _not_the_plain(task: Task, formula: str = "") -> str:

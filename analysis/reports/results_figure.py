@@ -63,8 +63,8 @@ def caption(results: ExperimentResults) -> str:
     """What the figure shows, in sentences for the paper: what is measured, how marks are to be read, the seed."""
     experiment = results.experiment
     told = [" ".join(experiment.about.split())] if experiment.about else []
-    own = experiment.common("construction_source") is not None  # whose remarks are about its predictions
-    sentences = [] if own else told
+    user_defined = experiment.common("construction_source") is not None  # whose remarks are about its predictions
+    sentences = [] if user_defined else told
     estimates = [row.estimate for curve in results.curves for row in curve.points]
     sentences.append(experiment.measure.caption(experiment, estimates))
     lines = theory_lines(experiment, places_of(experiment))
@@ -73,7 +73,7 @@ def caption(results: ExperimentResults) -> str:
         sentences.append(f"{shape}: theory.")
     if not all(line.series for line in lines):
         sentences.append("Dotted: baselines.")
-    sentences += told if own else []
+    sentences += told if user_defined else []
     return f"{' '.join(sentences)} {closing_sentences(experiment)}"
 
 

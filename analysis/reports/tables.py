@@ -22,8 +22,8 @@ def csv_files(results: ExperimentResults) -> dict[str, str]:
     measure = results.experiment.measure
     records = [record for c in results.curves for row in c.points for record in row.point.measure.records(c.curve, row)]
     files = {measure.file: csv_text(("curve", "x", *COLUMNS, *measure.columns), records)}
-    for name, lines in measure.files(results.curves).items():
-        files[name] = csv_text(tuple(lines[0]) if lines else (), lines)
+    for name, (columns, lines) in measure.files(results.curves).items():
+        files[name] = csv_text(columns, lines)
     return files
 
 

@@ -46,9 +46,9 @@ class Problem:
         else:
             require_name("construction", self.construction)
             require_name("construction_source", self.construction_source)
-        own = self.user_construction
-        if own is not None:
-            object.__setattr__(self, "reference", own.reference)
+        user = self.user_construction
+        if user is not None:
+            object.__setattr__(self, "reference", user.reference)
         if self.is_known and not self._brings_its_group:
             require_one_of("group", self.group, HYPOTHESIS_CLASSES)
         require_integer("dim", self.dim, 2, MAX_DIM)
@@ -66,8 +66,8 @@ class Problem:
 
     @property
     def _brings_its_group(self) -> bool:
-        own = self.user_construction
-        return own is not None and own.group is not None and own.group.name == self.group
+        user = self.user_construction
+        return user is not None and user.group is not None and user.group.name == self.group
 
     @property
     def is_known(self) -> bool:
@@ -136,15 +136,15 @@ class Problem:
         Raises:
             ConfigError: if it is user-defined, and this process has not loaded that source of it.
         """
-        own = self.user_construction
-        if self.construction_source is not None and own is None:
+        user = self.user_construction
+        if self.construction_source is not None and user is None:
             raise ConfigError("construction", self.construction, "its source has not been loaded, or has changed")
-        chosen = self.construction if own is None else own.construction
+        chosen = self.construction if user is None else user.construction
         return make_construction(chosen, self.dim, self.discount, self.goal_dim)
 
     def make_group(self) -> HypothesisClass:
         """The hypothesis class; one that a construction brings along comes with it."""
-        own = self.user_construction
-        if own is not None and own.group is not None and self._brings_its_group:
-            return own.group
+        user = self.user_construction
+        if user is not None and user.group is not None and self._brings_its_group:
+            return user.group
         return HYPOTHESIS_CLASSES[self.group]
