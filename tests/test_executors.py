@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 import torch
+from analysis.tasks.setting import ConfigError
+from analysis.tasks.trial import Batch
 from typing_extensions import override
 
 from analysis.cli.main import main
@@ -33,8 +35,6 @@ from analysis.running.executors import (
 )
 from analysis.running.sweep import SweepEvent, TrialError, run_sweep
 from analysis.storage.store import Store
-from analysis.tasks.setting import ConfigError
-from analysis.tasks.trial import Batch
 
 EXPERIMENT = compare_learners((2, 3), ("ddpg", "reengage"), trials=12)
 

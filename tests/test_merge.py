@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from analysis.tasks.trial import Batch, TrialRow
 
 from analysis.cli.main import main
 from analysis.cli.scale import shard_of
 from analysis.experiments.experiment import compare_learners
 from analysis.storage.merge import Merged, merge_runs
 from analysis.storage.store import Store
-from analysis.tasks.trial import Batch, TrialRow
 
 RUN = ["scale", "--dims", "2,3", "--trials", "12", "--executor", "serial", "--quiet", "--out"]
 RESULTS = ("thresholds.csv", "scaling.csv", "summary.json", "table.tex", "figures/complexity.svg")

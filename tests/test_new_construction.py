@@ -6,10 +6,10 @@ import runpy
 from pathlib import Path
 
 import pytest
+from analysis.tasks.setting import ConfigError
 
 from analysis.cli.main import main
 from analysis.experiments.experiment import compare_learners
-from analysis.tasks.setting import ConfigError
 
 
 def test_the_template_and_its_test_work_as_they_are(

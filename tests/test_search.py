@@ -7,32 +7,32 @@ from typing import Any
 
 import numpy as np
 import pytest
-from analysis.tasks.setting import Setting
-from analysis.tasks.trial import Batch, TrialRow
 
+from analysis.experiments.plan import Search
 from analysis.measures.threshold_search import ThresholdSearch
+from analysis.tasks import Batch, Row, Task, make_task
 
 
-def draw(seed: int, num_transitions: int, trial: int) -> float:
-    return float(np.random.default_rng((seed, num_transitions, trial)).random())
+def draw(seed: int, size: int, trial: int) -> float:
+    return float(np.random.default_rng((seed, size, trial)).random())
 
 
-def row(trial: int, success: bool) -> TrialRow:
-    return TrialRow(trial, success, "converged", 0.0, 0.0, 0.0, 1, 0, 1)
+def succeeds(row: Row) -> bool:
+    return bool(row.values["success"])
 
 
 def run(
-    probability: Callable[[int], float], dim: int = 8, seed: int = 0, **values: Any
+    probability: Callable[[int], float], dim: int = 8, seed: int = 0, task: Task | None = None, **how: Any
 ) -> tuple[ThresholdSearch, list[Batch]]:
     """Run a search against simulated trials; the outcome of a trial depends on (N, trial) only."""
-    search = ThresholdSearch(Setting(dim=dim, **values))
+    search = ThresholdSearch(task or make_task({"dim": dim}), Search(**how), succeeds)
     asked: list[Batch] = []
     while batches := search.next_round():
         asked += batches
         results = []
         for batch in batches:
-            chance = probability(batch.num_transitions)
-            results.append([row(trial, draw(seed, batch.num_transitions, trial) < chance) for trial in batch.trials])
+            chance = probability(batch.size)
+            results.append([Row(i, {"success": draw(seed, batch.size, i) < chance}) for i in batch.trials])
         search.record(batches, results)
     return search, asked
 
@@ -71,7 +71,7 @@ def test_a_smooth_threshold_is_found_to_the_precision(n50: float, slope: float) 
 def test_the_search_ends_by_budget_where_success_is_flat() -> None:
     search, asked = run(logistic(4.0, 1.0), dim=3, trials=50)
     assert search.stopped == "budget"
-    assert search.spent <= search.setting.budget
+    assert search.spent <= search.budget
     assert search.spent == sum(batch.count for batch in asked)
 
 
@@ -80,7 +80,7 @@ def test_success_that_never_comes_is_censored() -> None:
     assert search.stopped == "censored"
     assert search.threshold is not None
     assert search.threshold.censored == "right"
-    assert max(batch.num_transitions for batch in asked) <= search.largest
+    assert max(batch.size for batch in asked) <= search.largest
 
 
 def test_success_from_the_start_is_resolved_at_one() -> None:
@@ -100,9 +100,9 @@ def test_trial_indices_are_never_used_twice_and_cells_keep_their_cap(slope: floa
 
 def test_the_path_does_not_depend_on_the_prediction() -> None:
     """The search is told nothing of theory: another learner, method or protocol, the same path."""
-    others: list[dict[str, Any]] = [{}, {"learner": "reengage"}, {"method": "minimiser"}, {"relabels": 4}]
-    paths = [run(logistic(40.0, 8.0), **values)[1] for values in others]
-    sizes = [[(batch.num_transitions, batch.first_trial) for batch in path] for path in paths]
+    others: list[dict[str, Any]] = [{}, {"learner": "reengage"}, {"method": "global-solver"}, {"relabels": 4}]
+    paths = [run(logistic(40.0, 8.0), task=make_task(fields))[1] for fields in others]
+    sizes = [[(batch.size, batch.first_trial) for batch in path] for path in paths]
     assert all(other == sizes[0] for other in sizes)
 
 
@@ -125,15 +125,15 @@ def test_a_plateau_below_a_half_is_never_a_precise_threshold(plateau: float) -> 
     for seed in range(6):
         search, asked = run(lambda n: plateau if n >= 8 else 0.0, dim=4, seed=seed)
         assert search.stopped in ("budget", "censored")
-        assert max(batch.num_transitions for batch in asked) <= search.largest
+        assert max(batch.size for batch in asked) <= search.largest
 
 
 @pytest.mark.parametrize("plateau", [0.5, 0.55])
 def test_a_plateau_at_a_half_ends_within_bounds(plateau: float) -> None:
     for seed in range(4):
         search, asked = run(lambda n: plateau if n >= 8 else 0.0, dim=4, seed=seed)
-        assert search.spent <= search.setting.budget
-        assert max(batch.num_transitions for batch in asked) <= search.largest
+        assert search.spent <= search.budget
+        assert max(batch.size for batch in asked) <= search.largest
         if search.stopped in ("precision", "resolved"):
             assert search.threshold is not None
             # Success jumps from 0 to the plateau at N = 8; a plateau this close to 1/2 can be mistaken for it later.
@@ -142,8 +142,8 @@ def test_a_plateau_at_a_half_ends_within_bounds(plateau: float) -> None:
 
 def test_a_rise_that_takes_decades_ends_within_bounds() -> None:
     search, asked = run(lambda n: 1 / (1 + (20 / n) ** 0.15), dim=4)
-    assert search.spent <= search.setting.budget
-    assert max(batch.num_transitions for batch in asked) <= search.largest
+    assert search.spent <= search.budget
+    assert max(batch.size for batch in asked) <= search.largest
 
 
 @pytest.mark.parametrize("trials", [1, 7, 30])

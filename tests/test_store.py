@@ -7,112 +7,156 @@ import pickle
 import random
 import re
 import sqlite3
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from analysis.tasks.setting import ENGINE
-from analysis.tasks.trial import Batch, TrialRow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.experiments.experiment import compare_learners
+from analysis.files import canonical_json, content_hash
+from analysis.presets.comparison import compare_learners
 from analysis.storage import store as store_module
+from analysis.storage.memory import MemoryStore
 from analysis.storage.recovery import table_rows
-from analysis.storage.store import PAGE_SIZE, Store, StoreDamagedError, StoreError, sound, whole_batches
+from analysis.storage.store import (
+    PAGE_SIZE,
+    Store,
+    StoreDamagedError,
+    StoreError,
+    identities,
+    read_store,
+    sound_row,
+    sound_task,
+    whole_batches,
+)
+from analysis.tasks import Batch, Row, make_task
+from analysis.tasks.parametric import ENGINE
 
-EXPERIMENT = compare_learners((3,), ("ddpg", "reengage"))
-OWNER = EXPERIMENT.resolved()
-SETTING, TWIN = EXPERIMENT.settings
-BATCH = Batch(SETTING, 4, first_trial=0, count=2)
+TASK, TWIN = make_task({"dim": 3}), make_task({"dim": 3, "learner": "reengage"})
+TASKS = identities([TASK, TWIN])
+BATCH = Batch(TASK, 4, first_trial=0, count=2)
 ROWS = [
-    TrialRow(0, True, "converged", 1e-300, 0.1 + 0.2, 1 / 3, 10, 0, 1),
-    TrialRow(1, False, "diverged", None, None, None, 0, 1, 7),
+    Row(0, {"outcome": "converged", "accepted": True, "loss": 1e-300, "uniform_regret": 0.1 + 0.2, "num_starts": 1}),
+    Row(1, {"outcome": "diverged", "accepted": False, "loss": None, "uniform_regret": None, "num_starts": 7}),
+]
+STEPS = [Row(trial, {"return": trial + step / 3}, step) for trial in (0, 1) for step in (100, 200, 400)]
+"""Of trials that are judged as they go."""
+
+
+@pytest.mark.parametrize("kept", ["file", "memory"])
+@pytest.mark.parametrize("rows", [ROWS, STEPS], ids=["one step", "several steps"])
+def test_rows_come_back_to_the_bit(kept: str, rows: list[Row], tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    store = Store(path, TASKS) if kept == "file" else MemoryStore()
+    others = [
+        dataclasses.replace(BATCH, task=TWIN),
+        dataclasses.replace(BATCH, size=5),
+        dataclasses.replace(BATCH, first_trial=2),
+        dataclasses.replace(BATCH, count=1),
+    ]
+    assert store.load(BATCH) is None
+    store.save(BATCH, rows)
+    assert store.load(Batch(make_task({"dim": 3}), 4, 0, 2)) == rows  # of an equal task
+    assert len(store) == 2
+    for number, batch in enumerate(others):
+        assert store.load(batch) is None
+        other = [Row(i, {"number": number}) for i in batch.trials]
+        store.save(batch, other)
+        assert store.load(batch) == other
+    assert store.load(BATCH) == rows
+    assert len(store) == 2 + 2 + 2 + 2 + 1
+    if isinstance(store, Store):
+        store.close()
+        with Store(path, TASKS) as again:
+            assert again.load(BATCH) == rows
+            assert len(again) == 9
+        tasks, stored = read_store(path)
+        assert tasks == TASKS
+        assert [row[5] for row in stored[: len(rows)]] == [row.step for row in rows]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [ROWS[:1], [*ROWS, Row(2, {})], [ROWS[0], ROWS[0]], STEPS[:-1], [ROWS[0], Row(7, {})], []],
+    ids=["a trial short", "a trial more", "a trial twice", "a step short", "another trial", "none"],
+)
+def test_a_batch_is_saved_whole_or_not_at_all(rows: list[Row], tmp_path: Path) -> None:
+    with Store(tmp_path / "s.sqlite", TASKS) as file:
+        for store in (file, MemoryStore()):
+            store.save(BATCH, ROWS)
+            with pytest.raises((ValueError, sqlite3.IntegrityError)):
+                store.save(BATCH, ROWS)
+            with pytest.raises((ValueError, sqlite3.IntegrityError)):
+                store.save(dataclasses.replace(BATCH, size=5), rows)
+            assert len(store) == 2
+            assert store.load(BATCH) == ROWS
+            assert store.load(dataclasses.replace(BATCH, size=5)) is None
+    Store(tmp_path / "s.sqlite", TASKS).close()
+
+
+# --- whose trials ----------------------------------------------------------------------------------------------
+
+
+def changed(**values: Any) -> dict[str, str]:
+    """The tasks with another value in every identity, as another version may write it."""
+    found = [{**task.identity(), **values} for task in (TASK, TWIN)]
+    return {content_hash(identity): canonical_json(identity) for identity in found}
+
+
+OTHERS: list[tuple[Mapping[str, str], str]] = [
+    (identities(compare_learners((3,), seed=1).tasks), "seed = 0, not 1"),
+    (identities([make_task({"dim": 4}), make_task({"dim": 4, "learner": "reengage"})]), "dim = 3, not 4"),
+    (
+        identities([make_task({"dim": 3, "learner": "gradient-only"})]),
+        "learner = 'ddpg', 'reengage', not 'gradient-only'",
+    ),
+    (identities(compare_learners((3,), method="global-solver").tasks), "method = 'descent', not 'global-solver'"),
+    (changed(engine=1), f"engine = {ENGINE}, not 1"),
+    (changed(sizes=[5]), r"sizes = none, not \[5\]"),
 ]
 
 
-def test_rows_come_back_to_the_bit(tmp_path: Path) -> None:
-    with Store(tmp_path / "s.sqlite", OWNER) as store:
-        assert store.load(BATCH) is None
-        store.save(BATCH, ROWS)
-    with Store(tmp_path / "s.sqlite", OWNER) as store:
-        assert store.load(BATCH) == ROWS
-        assert len(store) == 2
-        name = SETTING.hash()
-        assert store.outcomes() == [(name, "converged", 0, 1, 1), (name, "diverged", 1, 0, 1)]
-        assert store.starts() == {name: (4.0, 7)}
-
-
-def test_settings_are_counted_apart(tmp_path: Path) -> None:
-    with Store(tmp_path / "s.sqlite", OWNER) as store:
-        store.save(BATCH, ROWS)
-        store.save(Batch(TWIN, 4, first_trial=0, count=2), [ROWS[0], ROWS[0]])
-        store.save(Batch(TWIN, 5, first_trial=2, count=1), [ROWS[1]])
-        counted = {(setting, outcome): trials for setting, outcome, _, _, trials in store.outcomes()}
-        assert counted == {
-            (SETTING.hash(), "converged"): 1,
-            (SETTING.hash(), "diverged"): 1,
-            (TWIN.hash(), "converged"): 2,
-            (TWIN.hash(), "diverged"): 1,
-        }
-        assert store.starts() == {SETTING.hash(): (4.0, 7), TWIN.hash(): (3.0, 7)}
-
-
-def test_a_batch_is_saved_whole_or_not_at_all(tmp_path: Path) -> None:
-    overlapping = Batch(SETTING, 4, first_trial=0, count=2)
-    with Store(tmp_path / "s.sqlite", OWNER) as store:
-        store.save(BATCH, ROWS)
-        with pytest.raises(sqlite3.IntegrityError):
-            store.save(overlapping, ROWS)
-        with pytest.raises(ValueError, match="zip"):
-            store.save(Batch(SETTING, 5, first_trial=0, count=2), ROWS[:1])
-        assert len(store) == 2
-        assert store.load(BATCH) == ROWS
-
-
-def test_another_configuration_is_refused_and_nothing_changes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("tasks", "difference"), OTHERS, ids=lambda value: str(value)[-40:])
+def test_a_store_of_other_tasks_is_refused_in_one_line_and_nothing_changes(
+    tasks: Mapping[str, str], difference: str, tmp_path: Path
+) -> None:
     path = tmp_path / "s.sqlite"
-    with Store(path, OWNER) as store:
+    with Store(path, TASKS) as store:
         store.save(BATCH, ROWS)
+        store.save(dataclasses.replace(BATCH, task=TWIN), ROWS)
     before = path.read_bytes()
-    with pytest.raises(StoreError, match=r"holds a run with seed = 0, not 1"):
-        Store(path, compare_learners((3,), ("ddpg", "reengage"), seed=1).resolved())
+    with pytest.raises(StoreError, match=f"holds a run with {difference}") as caught:
+        Store(path, tasks)
+    assert "\n" not in str(caught.value)
     assert path.read_bytes() == before
 
 
-def replaced(**values: Any) -> dict[str, Any]:
-    return {**OWNER, "settings": [{**setting, **values} for setting in OWNER["settings"]]}
-
-
-OTHERS: list[tuple[dict[str, Any], str]] = [
-    (compare_learners((3,), ("ddpg",)).resolved(), "learner = 'ddpg', 'reengage', not 'ddpg'"),
-    (compare_learners((3, 4), ("ddpg", "reengage")).resolved(), "dim = 3, not 3, 4"),
-    (replaced(engine=1), f"engine = {ENGINE}, not 1"),
-    (replaced(sizes=[5]), r"sizes = \[\], not \[5\]"),
-    ({**OWNER, "measure": "error"}, "measure = 'threshold', not 'error'"),
-    ({**OWNER, "settings": OWNER["settings"][::-1]}, "learner = 'ddpg', 'reengage', not 'reengage', 'ddpg'"),
-]
-
-
-@pytest.mark.parametrize(("owner", "difference"), OTHERS, ids=lambda value: str(value)[:40])
-def test_whatever_differs_is_named_in_one_line(owner: dict[str, Any], difference: str, tmp_path: Path) -> None:
+def test_a_store_that_shares_a_task_goes_on_with_further_ones(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
-    Store(path, OWNER).close()
-    with pytest.raises(StoreError, match=difference) as caught:
-        Store(path, owner)
-    assert "\n" not in str(caught.value)
-
-
-def test_labels_and_predictions_are_no_part_of_what_a_store_belongs_to(tmp_path: Path) -> None:
-    curves = tuple(dataclasses.replace(curve, label=curve.label + "!", formula=None) for curve in EXPERIMENT.curves)
-    other = dataclasses.replace(EXPERIMENT, title="Another title", name="another", curves=curves)
-    assert other.resolved() == OWNER
-    with Store(tmp_path / "s.sqlite", OWNER) as store:
+    with Store(path, identities([TASK])) as store:
         store.save(BATCH, ROWS)
-    with Store(tmp_path / "s.sqlite", other.resolved()) as store:
+    more = compare_learners((3, 4), trials=7, epsilon=0.1)
+    with Store(path, identities(more.tasks)) as store:
         assert store.load(BATCH) == ROWS
+        store.save(Batch(more.tasks[-1], 9, 0, 2), ROWS)
+    with Store(path, identities(more.tasks[-1:])) as store:
+        assert len(store) == 4
+        assert store.load(BATCH) == ROWS
+    assert read_store(path)[0] == identities(more.tasks)
+
+
+def test_a_store_without_trials_is_nobody_s(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    Store(path, TASKS).close()
+    with Store(path, identities([make_task({"seed": 5})])) as store:
+        assert len(store) == 0
+
+
+# --- files that are no stores ------------------------------------------------------------------------------------
 
 
 def test_a_file_that_is_no_store_is_refused_and_nothing_changes(tmp_path: Path) -> None:
@@ -120,7 +164,7 @@ def test_a_file_that_is_no_store_is_refused_and_nothing_changes(tmp_path: Path) 
     path.write_text("these are my notes, not a database\n" * 50)
     before = path.read_bytes()
     with pytest.raises(StoreError, match=r"is damaged \(file is not a database\)"):
-        Store(path, OWNER)
+        Store(path, TASKS)
     assert path.read_bytes() == before
 
 
@@ -130,83 +174,113 @@ def test_another_database_is_refused(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE recipes (name TEXT)")
     connection.close()
     with pytest.raises(StoreError, match="something else"):
-        Store(path, OWNER)
+        Store(path, TASKS)
 
 
 def test_another_schema_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
-    Store(path, OWNER).close()
+    Store(path, TASKS).close()
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE meta SET value = '99' WHERE name = 'schema'")
     with pytest.raises(StoreDamagedError, match="does not say"):  # a slip of the disk, as far as one can tell
-        Store(path, OWNER)
+        Store(path, TASKS)
     with connection:
         connection.execute("DELETE FROM meta WHERE name = 'checksum'")  # schemas before 3 had none
     connection.close()
     with pytest.raises(StoreError, match="schema 99"):
-        Store(path, OWNER)
+        Store(path, TASKS)
+
+
+def test_a_store_of_schema_3_is_refused_in_one_line(tmp_path: Path) -> None:
+    """As version 3 made it: the owner beside the schema, a checksum of both, and a table of trials of its own."""
+    path = tmp_path / "s.sqlite"
+    texts = {"schema": "3", "owner": canonical_json({"settings": [{"dim": 3}]})}
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        connection.execute(
+            "CREATE TABLE trials (key TEXT PRIMARY KEY, setting TEXT NOT NULL, success INTEGER NOT NULL)"
+        )
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", {**texts, "checksum": content_hash(texts)}.items())
+    connection.close()
+    before = path.read_bytes()
+    for open_it in (lambda: Store(path, TASKS), lambda: read_store(path)):
+        with pytest.raises(
+            StoreError, match="has schema 3, this program writes schema 4; choose another --out"
+        ) as caught:
+            open_it()
+        assert not isinstance(caught.value, StoreDamagedError)
+        assert "\n" not in str(caught.value)
+    assert path.read_bytes() == before
 
 
 def test_a_second_driver_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
-    with Store(path, OWNER), pytest.raises(StoreError, match="in use by another run"):
-        Store(path, OWNER)
-    Store(path, OWNER).close()
-    with Store(path, OWNER) as store:
+    with Store(path, TASKS), pytest.raises(StoreError, match="in use by another run"):
+        Store(path, TASKS)
+    Store(path, TASKS).close()
+    with Store(path, TASKS) as store:
         assert len(store) == 0
 
 
 def test_a_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError):
-        Store(tmp_path, OWNER)
+        Store(tmp_path, TASKS)
 
 
 def test_a_damaged_store_is_named_and_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
-    with Store(path, OWNER) as store:
+    with Store(path, TASKS) as store:
         for n in range(4, 60):
-            store.save(Batch(SETTING, n, first_trial=0, count=2), ROWS)
+            store.save(Batch(TASK, n, first_trial=0, count=2), ROWS)
     data = bytearray(path.read_bytes())
     data[3 * 4096 : 4 * 4096] = b"\xff" * 4096
     path.write_bytes(data)
     with pytest.raises(StoreError, match=r"is damaged|is not a usable store"):
-        Store(path, OWNER)
+        Store(path, TASKS)
     assert path.read_bytes() == bytes(data)
 
 
-@pytest.mark.parametrize("value", ["not json", "[1]", None])
-def test_a_store_that_does_not_say_what_it_holds_is_refused(value: str | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("value", ["not json", None])
+def test_a_store_that_does_not_say_what_it_is_is_refused(value: str | None, tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
-    Store(path, OWNER).close()
+    Store(path, TASKS).close()
     with sqlite3.connect(path) as connection:
         if value is None:
-            connection.execute("DELETE FROM meta WHERE name = 'owner'")
+            connection.execute("DELETE FROM meta WHERE name = 'schema'")
         else:
-            connection.execute("UPDATE meta SET value = ? WHERE name = 'owner'", (value,))
+            connection.execute("UPDATE meta SET value = ? WHERE name = 'schema'", (value,))
     connection.close()
-    with pytest.raises(StoreError, match="does not say which run it holds"):
-        Store(path, OWNER)
+    with pytest.raises(StoreDamagedError, match="does not say which schema it has"):
+        Store(path, TASKS)
 
 
-def test_a_part_of_a_batch_is_damage(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rows", [ROWS, STEPS], ids=["one step", "several steps"])
+def test_a_part_of_a_batch_is_damage(rows: list[Row], tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
-    with Store(path, OWNER) as store:
-        store.save(BATCH, ROWS)
+    with Store(path, TASKS) as store:
+        store.save(BATCH, rows)
     with sqlite3.connect(path) as connection:
-        connection.execute("DELETE FROM trials WHERE trial = 1")
+        connection.execute(f"DELETE FROM trials WHERE trial = 1 AND step = {rows[-1].step}")
     connection.close()
     with pytest.raises(StoreDamagedError, match="a part of a batch"):
-        Store(path, OWNER)
+        Store(path, TASKS)
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("UPDATE trials SET loss = loss * (1 + 1e-15) WHERE trial = 0", "checksum of trial 0, N = 4, d = 3 is wrong"),
-        ("UPDATE trials SET success = 1", "checksum of trial 1, N = 4, d = 3 is wrong"),
-        ("UPDATE trials SET loss = 'x'", "checksum"),
-        ("UPDATE meta SET value = replace(value, 'ddpg', 'dppg')", "does not say which run"),
-        ("ALTER TABLE trials RENAME COLUMN steps TO stops", "tables are not those of a store"),
+        (
+            "UPDATE trials SET outcome = replace(outcome, '0.30000000000000004', '0.3')",
+            "checksum of trial 0, N = 4 is wrong",
+        ),
+        ("UPDATE trials SET outcome = replace(outcome, 'false', 'true')", "checksum of trial 1, N = 4 is wrong"),
+        ("UPDATE trials SET step = 1 WHERE trial = 1", "checksum of trial 1, N = 4 is wrong"),
+        ("UPDATE trials SET size = 'x'", "checksum"),
+        ("UPDATE tasks SET identity = replace(identity, 'ddpg', 'dppg')", "a task is not what was written"),
+        ("UPDATE tasks SET identity = 'x'", "a task is not what was written"),
+        ("DELETE FROM tasks", "the task of trial 0, N = 4 is not there"),
+        ("DROP TABLE tasks", "tables are not those of a store"),
+        ("ALTER TABLE trials RENAME COLUMN step TO stop", "tables are not those of a store"),
         ("PRAGMA journal_mode=WAL", "journal mode"),
         (
             "PRAGMA writable_schema=ON; UPDATE sqlite_master SET sql = CAST(x'435245415445ff90' AS TEXT)"
@@ -217,7 +291,7 @@ def test_a_part_of_a_batch_is_damage(tmp_path: Path) -> None:
 )
 def test_a_change_that_sqlite_allows_is_damage_all_the_same(change: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
-    with Store(path, OWNER) as store:
+    with Store(path, TASKS) as store:
         store.save(BATCH, ROWS)
     connection = sqlite3.connect(path)
     for statement in change.split("; "):
@@ -225,64 +299,77 @@ def test_a_change_that_sqlite_allows_is_damage_all_the_same(change: str, said: s
     connection.commit()
     connection.close()
     with pytest.raises(StoreDamagedError, match=said) as caught:
-        Store(path, OWNER)
+        Store(path, TASKS)
     assert "\n" not in str(caught.value)
     assert "--repair" in str(caught.value)
 
 
 def test_a_full_disk_loses_the_batch_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
-    with Store(path, OWNER) as store:
+    with Store(path, TASKS) as store:
         store.save(BATCH, ROWS)
         store._connection.execute(f"PRAGMA max_page_count={path.stat().st_size // PAGE_SIZE + 1}")
 
         def fill() -> None:
             for n in range(5, 100):
-                store.save(Batch(SETTING, n, first_trial=0, count=2), ROWS)
+                store.save(Batch(TASK, n, first_trial=0, count=2), ROWS)
 
         with pytest.raises(sqlite3.OperationalError, match="full"):
             fill()
         kept = len(store)
         assert 2 < kept < 100
-    with Store(path, OWNER) as store:
+    with Store(path, TASKS) as store:
         assert len(store) == kept
         assert store.load(BATCH) == ROWS
 
 
-# --- salvage -------------------------------------------------------------------------------------------------
+# --- recovery -------------------------------------------------------------------------------------------------
 
 
 def many_rows(path: Path) -> list[tuple[Any, ...]]:
     """A store of a few dozen pages, with numbers of every size; its rows as SQLite reads them."""
-    with Store(path, OWNER) as store:
+    with Store(path, TASKS) as store:
         for n in range(1, 120):
             losses = [10.0 ** (n - 60), float(n * 1000), -0.0, None]
-            rows = [dataclasses.replace(ROWS[i % 2], trial=i, loss=loss) for i, loss in enumerate(losses)]
-            store.save(Batch(SETTING, n, first_trial=0, count=4), rows)
-    connection = sqlite3.connect(path)
-    rows = list(connection.execute("SELECT * FROM trials ORDER BY key"))
-    connection.close()
-    assert len(rows) == 4 * 119
-    return rows
+            rows = [Row(i, {**ROWS[i % 2].values, "loss": loss}) for i, loss in enumerate(losses)]
+            store.save(Batch(TASK, n, first_trial=0, count=4), rows)
+        stored = store.rows()
+    assert len(stored) == 4 * 119
+    return stored
 
 
-def test_salvage_reads_what_sqlite_reads(tmp_path: Path) -> None:
+def test_recovery_reads_what_sqlite_reads(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     rows = many_rows(path)
-    found = {row[0]: row for row in table_rows(path.read_bytes(), PAGE_SIZE) if sound(row)}
-    assert [found[key] for key in sorted(found)] == rows
+    read = list(table_rows(path.read_bytes(), PAGE_SIZE))
+    assert sorted({row for row in read if sound_row(row)}) == sorted(rows)
+    assert {row[0]: row[1] for row in read if sound_task(row)} == TASKS
 
 
-def test_salvage_of_one_page_misses_what_was_on_it_only(tmp_path: Path) -> None:
+def test_whole_batches_are_those_with_every_trial_and_step(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.sqlite", TASKS) as store:
+        store.save(BATCH, ROWS)
+        store.save(dataclasses.replace(BATCH, size=5), STEPS)
+        store.save(dataclasses.replace(BATCH, size=6), STEPS)
+        rows = store.rows()
+    whole = [rows[:2], rows[2:8], rows[8:]]
+    assert whole_batches(rows) == whole
+    assert sorted(whole_batches([*reversed(rows), *rows])) == sorted(whole)  # in any order, and twice
+    for lost in range(len(rows)):
+        left = [batch for batch in whole if rows[lost] not in batch]
+        assert whole_batches([*rows[:lost], *rows[lost + 1 :]]) == left
+
+
+def test_recovery_of_one_page_misses_what_was_on_it_only(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     rows = many_rows(path)
     data = path.read_bytes()
-    whole = {row[0] for row in rows}
+    whole = set(rows)
     least = len(rows)
     for page in range(len(data) // PAGE_SIZE):
         damaged = bytearray(data)
         damaged[page * PAGE_SIZE : (page + 1) * PAGE_SIZE] = random.Random(page).randbytes(PAGE_SIZE)
-        found = {row[0] for row in table_rows(bytes(damaged), PAGE_SIZE) if sound(row)}
+        found = {row for row in table_rows(bytes(damaged), PAGE_SIZE) if sound_row(row)}
         assert found <= whole
         least = min(least, len(found))
     assert least >= len(rows) - PAGE_SIZE // 150  # a row takes more than 150 bytes
@@ -302,15 +389,15 @@ def test_no_flipped_byte_goes_unnoticed_or_costs_more_than_its_page(data: st.Dat
         before = path.read_bytes()
         complaint: StoreError | None = None
         try:
-            with Store(path, OWNER) as store:  # a byte that means nothing
-                assert {n: store.load(Batch(SETTING, n, 0, 4)) for n in range(1, 120)} == pristine_rows()
+            with Store(path, TASKS) as store:  # a byte that means nothing
+                assert {n: store.load(Batch(TASK, n, 0, 4)) for n in range(1, 120)} == pristine_rows()
         except StoreError as error:
             complaint = error
         if complaint is not None:
             assert isinstance(complaint, StoreDamagedError)
             assert "\n" not in str(complaint)
             assert path.read_bytes() == before
-        found = whole_batches(row for row in table_rows(bytes(flipped), PAGE_SIZE) if sound(row))
+        found = whole_batches(row for row in table_rows(bytes(flipped), PAGE_SIZE) if sound_row(row))
         assert len(found) >= 119 - PAGE_SIZE // (4 * 150) - 2
 
 
@@ -322,11 +409,11 @@ def pristine() -> bytes:
 
 
 @cache
-def pristine_rows() -> dict[int, list[TrialRow] | None]:
+def pristine_rows() -> dict[int, list[Row] | None]:
     with TemporaryDirectory() as directory:
         (Path(directory) / "s.sqlite").write_bytes(pristine())
-        with Store(Path(directory) / "s.sqlite", OWNER) as store:
-            return {n: store.load(Batch(SETTING, n, 0, 4)) for n in range(1, 120)}
+        with Store(Path(directory) / "s.sqlite", TASKS) as store:
+            return {n: store.load(Batch(TASK, n, 0, 4)) for n in range(1, 120)}
 
 
 def test_nothing_in_a_store_is_executed(tmp_path: Path) -> None:
@@ -336,15 +423,15 @@ def test_nothing_in_a_store_is_executed(tmp_path: Path) -> None:
             return (Path.touch, (tmp_path / "exploded",))
 
     path = tmp_path / "s.sqlite"
-    with Store(path, OWNER) as store:
+    with Store(path, TASKS) as store:
         store.save(BATCH, ROWS)
     connection = sqlite3.connect(path)
     connection.execute("UPDATE trials SET outcome = ?", (pickle.dumps(Bomb()),))
-    connection.execute("UPDATE meta SET value = ? WHERE name = 'owner'", (pickle.dumps(Bomb()),))
+    connection.execute("UPDATE tasks SET identity = ?", (pickle.dumps(Bomb()),))
     connection.commit()
     connection.close()
     with pytest.raises(StoreDamagedError):
-        Store(path, OWNER)
+        Store(path, TASKS)
     list(table_rows(path.read_bytes(), PAGE_SIZE))
     assert not (tmp_path / "exploded").exists()
     sources = [*Path(store_module.__file__).parents[1].rglob("*.py")]

@@ -257,14 +257,14 @@ class _Sweep:
     def _take_in(self, future: Future[list[Row]]) -> None:
         """Store a batch's rows, and let the plans that asked for it go on."""
         current, i = self._running[future]
+        batch = current.batches[i]
         try:
             rows = future.result()
         except BrokenExecutor:
             raise
         except Exception as error:  # whatever a learner may raise: what matters here is which trials did
-            raise TrialError(current.batches[i], error) from error
+            raise TrialError(batch, error) from error
         del self._running[future]
-        batch = current.batches[i]
         self._store.save(batch, rows)
         for asking, place in self._asking.pop(batch):
             asking.results[place] = rows

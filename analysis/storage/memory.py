@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from analysis.storage.store import check_whole
 from analysis.tasks import Batch, Row
 
 __all__ = ["MemoryStore"]
@@ -20,7 +21,14 @@ class MemoryStore:
         return self._batches.get(batch)
 
     def save(self, batch: Batch, rows: Sequence[Row]) -> None:
-        """Keep a finished batch."""
+        """Keep a finished batch.
+
+        Raises:
+            ValueError: if rows are missing, or it is there already.
+        """
+        check_whole(batch, rows)
+        if batch in self._batches:
+            raise ValueError(f"{batch} is there already")
         self._batches[batch] = list(rows)
 
     def __len__(self) -> int:

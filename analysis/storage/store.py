@@ -31,6 +31,7 @@ __all__ = [
     "StoreDamagedError",
     "StoreError",
     "StoredRow",
+    "check_whole",
     "difference",
     "identities",
     "read_store",
@@ -141,6 +142,16 @@ def _is_whole(batch: tuple[Any, ...], steps: Mapping[int, int]) -> bool:
     return steps.keys() == set(range(first, first + count)) and len(set(steps.values())) == 1
 
 
+def check_whole(batch: Batch, rows: Iterable[Row]) -> None:
+    """Refuse rows that are not those of a batch: every trial, each with as many steps as the others.
+
+    Raises:
+        ValueError: as described.
+    """
+    if not _is_whole((None, None, batch.first_trial, batch.count), Counter(row.trial for row in rows)):
+        raise ValueError(f"expected rows of trials {batch.trials}, each with as many steps as the others")
+
+
 class Store:
     """The trials of a run.
 
@@ -220,7 +231,13 @@ class Store:
         return rows or None
 
     def save(self, batch: Batch, rows: Sequence[Row]) -> None:
-        """Write a finished batch, whole or not at all."""
+        """Write a finished batch, whole or not at all.
+
+        Raises:
+            ValueError: if rows are missing.
+            sqlite3.Error: if it is there already, or the disk is full.
+        """
+        check_whole(batch, rows)
         self.insert(_rows_of(batch, rows))
 
     def insert(self, rows: Sequence[StoredRow]) -> None:
@@ -350,9 +367,12 @@ def read_store(path: Path) -> Contents:
 
 
 def difference(stored: Sequence[Any], wanted: Sequence[Any]) -> str:
-    """What stored tasks have that the wanted ones have not, in words: the first field that differs."""
+    """What stored tasks have that the wanted ones have not, in words: the first field that differs.
+
+    Fields that only one side has come last: they follow from others, as a learner's weight does from the learner.
+    """
     have, want = _values(stored), _values(wanted)
-    for name in sorted(have.keys() | want.keys()):
+    for name in sorted(have.keys() | want.keys(), key=lambda name: (name not in have or name not in want, name)):
         first, second = have.get(name, {}), want.get(name, {})
         if first.keys() != second.keys():
             shown = [", ".join(repr(value) for value in found.values()) or "none" for found in (first, second)]
