@@ -16,6 +16,7 @@ import pytest
 from analysis.cli import command
 from analysis.cli.main import COMMANDS, main, make_parser
 from analysis.cli.scale import make_experiment
+from analysis.presets.comparison import compare_learners
 from analysis.presets.loading import load_preset
 from analysis.running.sweep import TrialError
 from analysis.storage.store import StoredRow, read_store
@@ -307,6 +308,13 @@ def test_a_preset_keeps_what_it_says_and_takes_what_is_about_precision() -> None
     assert plain.dims == [2, 3, 4, 6, 8, 12, 16, 24, 32]
     assert [curve.learner for curve in plain.curves] == ["ddpg", "reengage"]
     assert plain.tasks[0] == make_task({"dim": 2})
+    assert plain == compare_learners()  # as from Python
+    # More trials and another epsilon go on in the default directory; another seed does not.
+    names = [
+        make_experiment(make_parser("scale").parse_args(["scale", *more])).default_name()
+        for more in ([], ["--trials", "9"], ["--epsilon", "0.1"], ["--precision", "0.1"], ["--seed", "1"])
+    ]
+    assert [name == names[0] for name in names] == [True] * 4 + [False]
 
 
 def test_a_preset_that_is_shown_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -324,18 +332,8 @@ def test_errors_in_place_of_thresholds(tmp_path: Path, capsys: pytest.CaptureFix
     out = tmp_path / "run"
     assert main(["scale", str(tmp_path / "noisy.toml"), "--workers", "1", "--out", str(out), "--strict"]) == 1
     assert "The data do not decide" in capsys.readouterr().out  # twelve trials know no error to 5 %
-    assert {path.name for path in out.iterdir()} == {
-        *(
-            "sweep.sqlite",
-            "config.json",
-            "provenance.json",
-            "errors.csv",
-            "summary.json",
-            "table.tex",
-            "table.md",
-            "figures",
-        ),
-    }
+    names = "sweep.sqlite config.json provenance.json errors.csv summary.json table.tex table.md figures"
+    assert {path.name for path in out.iterdir()} == set(names.split())
     assert {path.name for path in (out / "figures").iterdir()} == {"noisy.pdf", "noisy.svg", "noisy.png"}
     data = json.loads((out / "summary.json").read_text())["curves"]["images"]
     assert "thresholds" not in data

@@ -254,41 +254,10 @@ def test_any_words_cost_one_line(words: list[str]) -> None:
 # --- files -----------------------------------------------------------------------------------------------------
 
 LINES = sorted({line for name in PRESETS for line in preset_text(name).splitlines() if line.strip()})
-TOKENS = [
-    "[",
-    "]",
-    "[[",
-    "]]",
-    "{",
-    "}",
-    '"',
-    "'''",
-    "=",
-    ",",
-    ".",
-    "#",
-    "\\",
-    "\\u",
-    "1e999",
-    "inf",
-    "nan",
-    "-0",
-    "0x1",
-]
+TOKENS = [*'[]{}"=,.#\\', "[[", "]]", "'''", "\\u", "1e999", "inf", "nan", "-0", "0x1"]
 VALUES = [
-    "[]",
-    "{}",
-    '""',
-    "true",
-    "1979-05-27",
-    "[[2]]",
-    "[2, 2]",
-    "9" * 40,
-    '"d"',
-    '"10**9**9"',
-    '"so"',
-    "1.5",
-    '"[/b]"',
+    *("[]", "{}", '""', "true", "1979-05-27", "[[2]]", "[2, 2]"),
+    *("9" * 40, '"d"', '"10**9**9"', '"so"', "1.5", '"[/b]"'),
 ]
 
 
@@ -356,21 +325,9 @@ def test_every_preset_is_taken(name: str) -> None:
 )
 def test_names_that_no_terminal_can_show_cost_no_traceback(arguments: list[str], tmp_path: Path) -> None:
     root = Path(cli_scale.__file__).parents[2]
+    words = ["scale", "--dims", "2", "--learners", "reengage", "--trials", "1", *arguments]
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "analysis",
-            "scale",
-            "--dims",
-            "2",
-            "--learners",
-            "reengage",
-            "--trials",
-            "1",
-            *arguments,
-        ]
-        + ([] if "--executor" in arguments else ["--executor", "serial"]),
+        [sys.executable, "-m", "analysis", *words, *([] if "--executor" in words else ["--executor", "serial"])],
         capture_output=True,
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(root), "PYTHONIOENCODING": "ascii"},
