@@ -22,14 +22,14 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from analysis.tasks.setting import Setting
-from analysis.tasks.trial import TrialRow
 
+from analysis.experiments.plan import Search
 from analysis.measures.threshold_search import ThresholdSearch
 from analysis.statistics.counts import Counts
 from analysis.statistics.psychometric import Rates, success_probability
 from analysis.statistics.scaling_law import CANDIDATE_LAWS, fit_scaling
 from analysis.statistics.threshold import fit_threshold
+from analysis.tasks import Row, make_task
 
 __all__ = [
     "SCENARIOS",
@@ -106,12 +106,14 @@ def search_interval(scenario: Scenario, dataset: int) -> Interval:
     """The interval at the end of one adaptive search."""
     rng = np.random.default_rng((1, SCENARIOS.index(scenario), dataset))
     n50 = _truth(rng)
-    search = ThresholdSearch(Setting(dim=16, trials=scenario.trials))
+    search = ThresholdSearch(
+        make_task({"dim": 16}), Search(trials=scenario.trials), lambda row: bool(row.values["success"])
+    )
     while batches := search.next_round():
         rows = []
         for batch in batches:
-            outcomes = rng.random(batch.count) < float(scenario.probability(batch.num_transitions, n50))
-            rows.append([TrialRow(0, bool(success), "converged", 0.0, 0.0, 0.0, 1, 0, 1) for success in outcomes])
+            outcomes = rng.random(batch.count) < float(scenario.probability(batch.size, n50))
+            rows.append([Row(0, {"success": bool(success)}) for success in outcomes])
         search.record(batches, rows)
     fit = search.threshold
     assert fit is not None, "every stopping rule sets the threshold"

@@ -29,7 +29,8 @@ from stable_baselines3 import DDPG, HerReplayBuffer
 from torch import Tensor
 
 import toyenvs
-from analysis.tasks.setting import Setting
+from analysis.tasks import ParametricTask, make_task
+from analysis.tasks.solvers import Descent
 from benchmarks.timing import median_ratio, seconds_a_step
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
 from toyenvs.learners.descent import DescentSettings, train
@@ -74,20 +75,21 @@ class Problem:
         start: Ũ at the start.
     """
 
-    setting: Setting
+    task: ParametricTask
     transitions: Transitions
     start: Float[Tensor, "b d d"]
 
     @property
     def mixed(self) -> bool:
         """Whether the engine descends in single precision at this d."""
-        return self.setting.make_learner().settings.mixed
+        solver = self.task.solver
+        return isinstance(solver, Descent) and solver.settings.mixed
 
 
 def problem(dim: int, batch_size: int) -> Problem:
     """Draw the trials; the same for every way that is timed."""
-    setting = Setting(learner="ddpg", dim=dim)
-    group = setting.make_group()
+    task = make_task({"learner": "ddpg", "dim": dim})
+    group = task.problem.make_group()
     count = int(1.15 * (dim * (dim - 1) // 2 + 1))
     seeds = [np.random.SeedSequence((dim, trial)) for trial in range(batch_size)]
     truth, start = (
@@ -96,13 +98,13 @@ def problem(dim: int, batch_size: int) -> Problem:
         )
         for k in (1, 2)
     )
-    return Problem(setting, collect_buffers(setting.make_construction(), truth, seeds, count), start)
+    return Problem(task, collect_buffers(task.problem.make_construction(), truth, seeds, count), start)
 
 
 def _ours(problem: Problem, dtype: torch.dtype, *, reduced: bool) -> Callable[[int], object]:
     """Descent by a given number of steps that no stopping rule ends."""
     transitions, start = problem.transitions.to("cpu", dtype), problem.start.to(dtype)
-    construction, group = problem.setting.make_construction(), HYPOTHESIS_CLASSES["so"]
+    construction, group = problem.task.problem.make_construction(), HYPOTHESIS_CLASSES["so"]
 
     def run(steps: int) -> object:
         settings = DescentSettings(max_steps=steps, loss_tolerance=0.0, stationarity_tolerance=0.0, reduced=reduced)

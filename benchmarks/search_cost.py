@@ -16,11 +16,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from analysis.measures.threshold_search import CONFIRMATION, ThresholdSearch
+from analysis.experiments.plan import Search
+from analysis.measures import ThresholdMeasure
+from analysis.measures.threshold_search import CONFIRMATION
 from analysis.statistics.counts import Counts
 from analysis.statistics.threshold import fit_threshold
-from analysis.tasks.setting import Setting
-from analysis.tasks.trial import Batch, run_batch
+from analysis.tasks import Batch, Task, make_task, run_batch
 
 __all__ = ["Cost", "SearchCost", "measure"]
 
@@ -71,12 +72,10 @@ def measure(dim: int, precision: float = 0.05, searches: int = 20, grids: int = 
         searches: how many thresholds are measured by search, with seeds 0, 1, …
         grids: how many by each grid; their trials vary little.
     """
+    threshold = ThresholdMeasure(search=Search(precision=precision, trials=400))
 
-    def cost(way: Callable[[Setting], _Spent], seeds: int) -> Cost:
-        settings = [
-            Setting(learner="ddpg", dim=dim, precision=precision, trials=400, seed=seed) for seed in range(seeds)
-        ]
-        found = [way(setting) for setting in settings]
+    def cost(way: Callable[[Task, ThresholdMeasure], _Spent], seeds: int) -> Cost:
+        found = [way(make_task({"learner": "ddpg", "dim": dim, "seed": seed}), threshold) for seed in range(seeds)]
         trials = [spent.trials for spent in found]
         return Cost(
             statistics.mean(trials),
@@ -85,12 +84,12 @@ def measure(dim: int, precision: float = 0.05, searches: int = 20, grids: int = 
             statistics.mean(spent.half_width for spent in found),
         )
 
-    largest = ThresholdSearch(Setting(learner="ddpg", dim=dim)).largest
+    largest = threshold.plan(make_task({"learner": "ddpg", "dim": dim})).largest
     return SearchCost(
         dim,
         cost(_search, searches),
-        cost(lambda setting: _grid(setting, largest), grids),
-        cost(lambda setting: _grid(setting, 2 * dim**2), grids),
+        cost(lambda task, measure: _grid(task, measure, largest), grids),
+        cost(lambda task, measure: _grid(task, measure, 2 * dim**2), grids),
     )
 
 
@@ -101,16 +100,16 @@ class _Spent:
     half_width: float
 
 
-def _search(setting: Setting) -> _Spent:
+def _search(task: Task, measure: ThresholdMeasure) -> _Spent:
     begin = time.perf_counter()
-    search = ThresholdSearch(setting)
+    search = measure.plan(task)
     while batches := search.next_round():
         search.record(batches, [run_batch(batch) for batch in batches])
     assert search.threshold is not None
     return _Spent(search.spent, time.perf_counter() - begin, search.threshold.half_width)
 
 
-def _grid(setting: Setting, largest: int) -> _Spent:
+def _grid(task: Task, measure: ThresholdMeasure, largest: int) -> _Spent:
     sizes, n = [], 1.0
     while n <= largest:
         sizes.append(round(n))
@@ -120,15 +119,15 @@ def _grid(setting: Setting, largest: int) -> _Spent:
     next_trial = spent = first = 0
     while True:
         for size in sizes:
-            rows = run_batch(Batch(setting=setting, num_transitions=size, first_trial=next_trial, count=_STEP))
+            rows = run_batch(Batch(task, size, first_trial=next_trial, count=_STEP))
             successes, trials = cells[size]
-            cells[size] = successes + sum(row.success for row in rows), trials + _STEP
+            cells[size] = successes + sum(map(measure.succeeds, rows)), trials + _STEP
             next_trial += _STEP
         spent = sum(trials for _, trials in cells.values())
         if first and spent < (1 + CONFIRMATION) * first:
             continue
         fit = fit_threshold(Counts.from_cells(cells), test_fit=False)
-        if fit.half_width <= setting.precision:
+        if fit.half_width <= measure.search.precision:
             if first:
                 return _Spent(spent, time.perf_counter() - begin, fit.half_width)
             first = spent

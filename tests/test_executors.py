@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -19,12 +18,11 @@ from typing import Any
 
 import pytest
 import torch
-from analysis.tasks.setting import ConfigError
-from analysis.tasks.trial import Batch
 from typing_extensions import override
 
 from analysis.cli.main import main
-from analysis.experiments.experiment import compare_learners
+from analysis.errors import ConfigError
+from analysis.presets.comparison import compare_learners
 from analysis.running import executors
 from analysis.running.executors import (
     ProcessPool,
@@ -33,29 +31,27 @@ from analysis.running.executors import (
     one_arithmetic_thread,
     open_executor,
 )
-from analysis.running.sweep import SweepEvent, TrialError, run_sweep
-from analysis.storage.store import Store
+from analysis.running.sweep import SweepEvent, TrialError, finish_questions
+from analysis.storage.store import Store, StoredRow, identities, read_store
+from analysis.tasks import Batch
 
 EXPERIMENT = compare_learners((2, 3), ("ddpg", "reengage"), trials=12)
 
 pytestmark = pytest.mark.usefixtures("unchecked_types")
 
 
-def rows_of(path: Path) -> list[tuple[Any, ...]]:
-    """Every row of a store, to the bit; read by SQLite itself."""
-    connection = sqlite3.connect(path)
-    found = list(connection.execute("SELECT * FROM trials ORDER BY key"))
-    connection.close()
-    return found
+def rows_of(path: Path) -> list[StoredRow]:
+    """Every row of a store, to the bit."""
+    return sorted(read_store(path)[1])
 
 
 def sweep(path: Path, executor: Executor, workers: int, report: Callable[[SweepEvent], None] = lambda _: None) -> None:
-    with Store(path, EXPERIMENT.resolved()) as store:
-        run_sweep(EXPERIMENT, store, executor, workers, report)
+    with Store(path, identities(EXPERIMENT.tasks)) as store:
+        finish_questions(EXPERIMENT, store, executor, workers, report)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Any, ...]]:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[StoredRow]:
     path = tmp_path_factory.mktemp("serial") / "s.sqlite"
     with open_executor("serial") as (executor, workers):
         sweep(path, executor, workers)
@@ -65,7 +61,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Any, ...
 
 
 @pytest.mark.parametrize("name", ["processes", "threads"])
-def test_every_executor_gives_the_same_bytes(name: str, undisturbed: list[Any], tmp_path: Path) -> None:
+def test_every_executor_gives_the_same_bytes(name: str, undisturbed: list[StoredRow], tmp_path: Path) -> None:
     with open_executor(name, 2) as (executor, workers):
         assert workers == 2
         sweep(tmp_path / "s.sqlite", executor, workers)
@@ -106,7 +102,7 @@ def kill_worker(pool: ProcessPool) -> None:
     os.kill(next(iter(processes)), signal.SIGKILL)
 
 
-def test_a_killed_worker_takes_nothing_with_it(undisturbed: list[Any], tmp_path: Path) -> None:
+def test_a_killed_worker_takes_nothing_with_it(undisturbed: list[StoredRow], tmp_path: Path) -> None:
     events = 0
 
     with executors.process_pool(2) as pool:
@@ -163,7 +159,7 @@ class FragileExecutor(RenewableExecutor):
         return future
 
 
-def test_what_was_under_way_runs_again_on_a_renewed_executor(undisturbed: list[Any], tmp_path: Path) -> None:
+def test_what_was_under_way_runs_again_on_a_renewed_executor(undisturbed: list[StoredRow], tmp_path: Path) -> None:
     # Every batch takes its worker down the first time: worse than any cluster, and yet it ends.
     executor = FragileExecutor(lambda batch, times: times == 1)
     sweep(tmp_path / "s.sqlite", executor, 2)
@@ -172,13 +168,13 @@ def test_what_was_under_way_runs_again_on_a_renewed_executor(undisturbed: list[A
 
 
 def test_a_batch_that_ends_every_worker_is_named_and_its_neighbours_are_not(tmp_path: Path) -> None:
-    culprit = Batch(EXPERIMENT.settings[1], num_transitions=1, first_trial=0, count=12)
+    culprit = Batch(EXPERIMENT.tasks[1], size=1, first_trial=0, count=12)
     executor = FragileExecutor(lambda batch, times: batch == culprit, company=3)
-    with Store(tmp_path / "s.sqlite", EXPERIMENT.resolved()) as store:
+    with Store(tmp_path / "s.sqlite", identities(EXPERIMENT.tasks)) as store:
         with pytest.raises(
             TrialError, match=r"^trials 0 to 11 of ddpg, descent, d = 3, N = 1 failed: BrokenExecutor: "
         ):
-            run_sweep(EXPERIMENT, store, executor, 2)
+            finish_questions(EXPERIMENT, store, executor, 2)
         # The two that were lost with it twice ran alone, and ended well.
         assert sorted(executor.started.values(), reverse=True)[:3] == [3, 3, 3]
         assert len(store) == 2 * 12
@@ -236,7 +232,7 @@ def test_without_dask_or_its_scheduler_one_line_says_so(
 
 
 def test_a_dask_cluster_gives_the_same_bytes_whatever_happens_to_its_workers(
-    undisturbed: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    undisturbed: list[StoredRow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with dask_cluster(tmp_path, 2) as (address, scheduler):
         from distributed import Client
@@ -259,7 +255,7 @@ def test_a_dask_cluster_gives_the_same_bytes_whatever_happens_to_its_workers(
                 # Dask gives up on a batch of which every worker dies, and then it is named.
                 given_up = executor.submit(os._exit, 1).exception(timeout=300)
         assert isinstance(given_up, Exception)
-        named = TrialError(Batch(EXPERIMENT.settings[0], 1, 0, 12), given_up)
+        named = TrialError(Batch(EXPERIMENT.tasks[0], 1, 0, 12), given_up)
         assert "N = 1 failed: KilledWorker: a worker process was ended" in str(named)
         assert events > 6
         assert rows_of(tmp_path / "calm.sqlite") == undisturbed

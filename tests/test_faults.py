@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.injecting import KINDS, Bench, Reference, rows_of
+from faults.injecting import KINDS, Bench, Reference, key_of, rows_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -40,11 +40,12 @@ def test_faults_cost_nothing() -> None:
             assert re.search(rf"^ +[1-9]\d*  {kind}", done.stdout, re.MULTILINE), done.stdout
 
 
-def make_store(run: Path, rows: list[tuple[str, int]]) -> None:
+def make_store(run: Path, rows: list[tuple[int, int]]) -> None:
+    """A table of (first trial of the batch, trial), without the key that forbids doubles."""
     run.mkdir()
     connection = sqlite3.connect(run / "sweep.sqlite")
-    connection.execute("CREATE TABLE trials (key, setting, learner, dim, num_transitions, first, count, trial)")
-    connection.executemany("INSERT INTO trials VALUES (?, 's', 'ddpg', 2, 1, 0, 2, ?)", rows)
+    connection.execute("CREATE TABLE trials (task, size, first_trial, batch_trials, trial, step)")
+    connection.executemany("INSERT INTO trials VALUES ('t', 1, ?, 2, ?, 0)", rows)
     connection.commit()
     connection.close()
 
@@ -52,20 +53,22 @@ def make_store(run: Path, rows: list[tuple[str, int]]) -> None:
 @pytest.mark.parametrize(
     ("rows", "found"),
     [
-        ([("a", 0), ("b", 1)], (0, 0, 0)),
-        ([("a", 0)], (1, 0, 0)),
-        ([("a", 0), ("b", 1), ("a", 0)], (0, 1, 0)),
-        ([("a", 0), ("b", 7)], (0, 0, 1)),
-        ([("a", 0), ("b", 1), ("c", 2)], (0, 0, 1)),
+        ([(0, 0), (0, 1)], (0, 0, 0)),
+        ([(0, 0)], (1, 0, 0)),
+        ([(0, 0), (0, 1), (0, 0)], (0, 1, 0)),
+        ([(0, 0), (0, 1), (1, 1)], (0, 1, 1)),
+        ([(0, 0), (0, 1), (2, 2)], (0, 0, 1)),
+        ([(0, 0), (0, 7)], (1, 0, 1)),
     ],
 )
 def test_losses_doubles_and_errors_are_counted(
-    rows: list[tuple[str, int]], found: tuple[int, int, int], tmp_path: Path
+    rows: list[tuple[int, int]], found: tuple[int, int, int], tmp_path: Path
 ) -> None:
-    make_store(tmp_path / "sound", [("a", 0), ("b", 1)])
+    make_store(tmp_path / "sound", [(0, 0), (0, 1)])
     make_store(tmp_path / "run", rows)
-    reference = Reference({row[0]: row for row in rows_of(tmp_path / "sound", tmp_path)}, b"", tmp_path / "sound")
+    sound = {key_of(row): row for row in rows_of(tmp_path / "sound", tmp_path)}
+    reference = Reference(sound, b"", tmp_path / "sound")
     bench = Bench(tmp_path, random.Random(0), mounts=False)
-    bench.check(tmp_path / "run", {"a", "b"}, reference)
+    bench.check(tmp_path / "run", {*sound}, reference)
     assert (bench.lost, bench.doubled, bench.wrong) == found
     assert bool(bench.notes) == any(found)

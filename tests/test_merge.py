@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import sqlite3
 from pathlib import Path
-from typing import Any
 
 import pytest
-from analysis.tasks.trial import Batch, TrialRow
 
 from analysis.cli.main import main
 from analysis.cli.scale import shard_of
-from analysis.experiments.experiment import compare_learners
+from analysis.experiments.experiment import Experiment
+from analysis.presets.comparison import compare_learners
 from analysis.storage.merge import Merged, merge_runs
-from analysis.storage.store import Store
+from analysis.storage.store import Store, identities, read_store
+from analysis.tasks import Batch, Row
 
 RUN = ["scale", "--dims", "2,3", "--trials", "12", "--executor", "serial", "--quiet", "--out"]
 RESULTS = ("thresholds.csv", "scaling.csv", "summary.json", "table.tex", "figures/complexity.svg")
@@ -62,12 +60,12 @@ def test_what_a_missing_shard_should_have_done_is_done(whole: Path, tmp_path: Pa
 
 
 def test_every_search_is_in_one_shard() -> None:
-    settings = compare_learners((2, 3, 5, 8), ("ddpg", "reengage"))
+    experiment = compare_learners((2, 3, 5, 8), ("ddpg", "reengage"))
     for shards in (1, 2, 3, 8, 11):
-        dealt = [setting for n in range(1, shards + 1) for setting in shard_of(settings, (n, shards))]
+        dealt = [question for n in range(1, shards + 1) for question in shard_of(experiment, (n, shards))]
         assert len(dealt) == len(set(dealt)) == 8
-        assert set(dealt) == set(settings.settings)
-    largest = [shard_of(settings, (n, 2))[0].dim for n in (1, 2)]
+        assert set(dealt) == set(experiment.questions)
+    largest = [shard_of(experiment, (n, 2))[0].task.dim for n in (1, 2)]
     assert largest == [8, 8]
 
 
@@ -85,16 +83,16 @@ def test_a_shard_that_is_none_costs_one_line(shard: str, tmp_path: Path, capsys:
 
 EXPERIMENT = compare_learners((3,), ("ddpg", "reengage"))
 ROWS = [
-    TrialRow(0, True, "converged", 0.1, 0.2, 0.3, 10, 0, 1),
-    TrialRow(1, False, "diverged", None, None, None, 0, 0, 1),
+    Row(0, {"outcome": "converged", "accepted": True, "loss": 0.1, "uniform_regret": 0.2}),
+    Row(1, {"outcome": "diverged", "accepted": False, "loss": None, "uniform_regret": None}),
 ]
 
 
-def make_run(path: Path, *numbers: int, rows: list[TrialRow] = ROWS, owner: dict[str, Any] | None = None) -> Path:
+def make_run(path: Path, *numbers: int, rows: list[Row] = ROWS, experiment: Experiment = EXPERIMENT) -> Path:
     path.mkdir()
-    with Store(path / "sweep.sqlite", owner or EXPERIMENT.resolved()) as store:
+    with Store(path / "sweep.sqlite", identities(experiment.tasks)) as store:
         for n in numbers:
-            store.save(Batch(EXPERIMENT.settings[0], n, first_trial=0, count=2), rows)
+            store.save(Batch(experiment.tasks[0], n, first_trial=0, count=2), rows)
     return path
 
 
@@ -107,9 +105,9 @@ def test_runs_may_overlap_where_they_agree_and_merging_again_changes_nothing(tmp
     assert merge_runs([a, b], out) == Merged(trials=8, repeated=8)
     assert (out / "sweep.sqlite").read_bytes() == merged
     assert {path: path.read_bytes() for path in before} == before
-    with Store(out / "sweep.sqlite", EXPERIMENT.resolved()) as store:
+    with Store(out / "sweep.sqlite", identities(EXPERIMENT.tasks)) as store:
         for n in (1, 2, 3, 4):
-            assert store.load(Batch(EXPERIMENT.settings[0], n, 0, 2)) == ROWS
+            assert store.load(Batch(EXPERIMENT.tasks[0], n, 0, 2)) == ROWS
 
 
 def refused(capsys: pytest.CaptureFixture[str], out: Path, *runs: Path) -> str:
@@ -126,9 +124,9 @@ def test_runs_that_do_not_belong_together_are_refused_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     a, out = make_run(tmp_path / "a", 1, 2), tmp_path / "out"
-    other = make_run(tmp_path / "other", owner=compare_learners((3,), ("ddpg", "reengage"), seed=1).resolved())
+    other = make_run(tmp_path / "other", experiment=compare_learners((3,), ("ddpg", "reengage"), seed=1))
     assert f"{other}: holds a run with seed = 1, not 0" in refused(capsys, out, a, other)
-    almost = [dataclasses.replace(ROWS[0], loss=0.1 + 2**-56), ROWS[1]]
+    almost = [Row(0, {**ROWS[0].values, "loss": 0.1 + 2**-56}), ROWS[1]]
     b = make_run(tmp_path / "b", 2, 3, rows=almost)
     line = refused(capsys, out, a, b)
     assert f"{b} and {a} differ: trial 0 of ddpg, d = 3, N = 2 has loss = {0.1 + 2**-56!r} in one and 0.1 in" in line
@@ -136,7 +134,7 @@ def test_runs_that_do_not_belong_together_are_refused_in_one_line(
     assert "expected two run directories or more" in refused(capsys, out, a)
     (tmp_path / "notes.txt").write_text("mine")
     assert "it is a file" in refused(capsys, tmp_path / "notes.txt", a, make_run(tmp_path / "c"))
-    with Store(a / "sweep.sqlite", EXPERIMENT.resolved()):
+    with Store(a / "sweep.sqlite", identities(EXPERIMENT.tasks)):
         assert f"{a / 'sweep.sqlite'}: is in use by another run" in refused(capsys, out, a, tmp_path / "c")
     data = bytearray((a / "sweep.sqlite").read_bytes())
     data[4 * 4096 - 100 : 4 * 4096] = bytes(100)
@@ -175,12 +173,9 @@ def test_a_damaged_store_is_refused_and_repaired_on_demand(
         assert ("repaired: 0 trials" in printed) == (keep < 4096)
         assert aside.read_bytes() == damaged
         assert_same_results(out, whole)
-        connection = sqlite3.connect(path)
-        rows = list(connection.execute("SELECT * FROM trials ORDER BY key"))
-        connection.close()
-        connection = sqlite3.connect(whole / "sweep.sqlite")
-        assert rows == list(connection.execute("SELECT * FROM trials ORDER BY key"))
-        connection.close()
+        (tasks, rows), (known, expected) = read_store(path), read_store(whole / "sweep.sqlite")
+        assert tasks == known
+        assert sorted(rows) == sorted(expected)
 
 
 def test_repair_takes_nothing_from_another_run_and_disturbs_none(
@@ -199,7 +194,7 @@ def test_repair_takes_nothing_from_another_run_and_disturbs_none(
     assert path.read_bytes()[4096:] == data[4096:]
     path.write_bytes(data)
     experiment = compare_learners((2, 3), ("ddpg", "reengage"), trials=12)
-    with Store(path, experiment.resolved()):
+    with Store(path, identities(experiment.tasks)):
         assert main([*RUN, str(out), "--repair"]) == 2
     assert "is in use by another run" in capsys.readouterr().err
     assert {file.name for file in out.glob("sweep*")} == {"sweep.sqlite"}
@@ -241,7 +236,7 @@ def test_a_second_repair_is_refused_while_the_first_is_at_it_and_goes_on_after_i
     path = out / "sweep.sqlite"
     path.write_bytes(path.read_bytes()[: 10 * 4096])
     experiment = compare_learners((2, 3), ("ddpg", "reengage"), trials=12)
-    with Store(out / "sweep.sqlite.repair", experiment.resolved()):
+    with Store(out / "sweep.sqlite.repair", identities(experiment.tasks)):
         assert main([*RUN, str(out), "--repair"]) == 2
         assert "sweep.sqlite.repair: is in use by another run" in capsys.readouterr().err
     assert main([*RUN, str(out), "--repair"]) == 0

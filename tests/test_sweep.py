@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,18 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from analysis.experiments.experiment import Experiment, compare_learners
+from analysis.experiments.experiment import Experiment
+from analysis.experiments.plan import Search
+from analysis.measures import ThresholdMeasure
+from analysis.presets.comparison import compare_learners
 from analysis.presets.loading import make_experiment
-from analysis.reports.tables import errors_csv, thresholds_csv
+from analysis.reports.tables import csv_files
 from analysis.results.experiment_results import ExperimentResults
 from analysis.running.executors import process_pool
-from analysis.running.sweep import SweepEvent, TrialError, run_sweep
-from analysis.storage.store import Store
+from analysis.running.sweep import SweepEvent, TrialError, Unfinished, finish_questions, replay
+from analysis.storage.memory import MemoryStore
+from analysis.storage.store import Store, identities
+from analysis.tasks import Batch
 
 LEARNERS = ("ddpg", "reengage")
 EXPERIMENT = compare_learners((2, 3, 4), LEARNERS, trials=25)
@@ -33,7 +39,7 @@ NOISY = make_experiment(
     {
         "measure": "error",
         "sizes": ["4*D", "16*D"],
-        "common": {"method": "minimiser", "noise": 0.05, "actions": "sphere", "dim": [2, 3], "trials": 20},
+        "common": {"method": "global-solver", "noise": 0.05, "actions": "sphere", "dim": [2, 3], "trials": 20},
         "curves": [
             {"label": "gradients", "learner": "gradient-only", "predicted": "D*d*sigma**2", "expect": "within"},
             {"label": "both", "learner": "reengage"},
@@ -53,6 +59,14 @@ class InlineExecutor(Executor):
         future: Future[Any] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
+
+
+class NoExecutor(Executor):
+    """Has nothing to do."""
+
+    @override
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        raise AssertionError(f"asked to run {args}")
 
 
 class FailingExecutor(InlineExecutor):
@@ -90,10 +104,10 @@ class JitteringExecutor(ThreadPoolExecutor):
 
 
 def sweep(path: Path, executor: Executor, workers: int = 2, experiment: Experiment = EXPERIMENT) -> str:
-    with Store(path, experiment.resolved()) as store:
-        plans = run_sweep(experiment, store, executor, workers)
-        results = ExperimentResults.from_plans(experiment, plans, store.outcomes(), store.starts())
-        return errors_csv(results) if experiment.measure == "error" else thresholds_csv(results)
+    """The measure's CSV file."""
+    with Store(path, identities(experiment.tasks)) as store:
+        answers = finish_questions(experiment, store, executor, workers)
+        return csv_files(ExperimentResults.from_answers(experiment, answers))[experiment.measure.file]
 
 
 @pytest.fixture(scope="module")
@@ -135,9 +149,9 @@ def test_an_interrupted_sweep_goes_on(undisturbed: str, tmp_path: Path) -> None:
             if events >= stop_after:
                 raise KeyboardInterrupt
 
-        with Store(path, EXPERIMENT.resolved()) as store:
+        with Store(path, identities(EXPERIMENT.tasks)) as store:
             with pytest.raises(KeyboardInterrupt):
-                run_sweep(EXPERIMENT, store, InlineExecutor(), 2, interrupt)
+                finish_questions(EXPERIMENT, store, InlineExecutor(), 2, interrupt)
             saved.append(len(store))
     assert 0 < saved[0] < saved[1] <= saved[2]
     assert sweep(path, InlineExecutor()) == undisturbed
@@ -147,6 +161,87 @@ def test_nothing_is_run_again(undisturbed: str, tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     assert sweep(path, InlineExecutor()) == undisturbed
     assert sweep(path, NoExecutor()) == undisturbed
+    replayed = {}
+    with Store(path, identities(EXPERIMENT.tasks)) as store:
+        for question in EXPERIMENT.questions:
+            replayed[question] = replay(question.measure.plan(question.task), store.load)
+        assert replayed == finish_questions(EXPERIMENT, store, NoExecutor(), 2)
+    with pytest.raises(Unfinished):
+        replay(question.measure.plan(question.task), MemoryStore().load)
+
+
+def test_a_store_in_memory_gives_the_same_as_a_file(undisturbed: str) -> None:
+    store = MemoryStore()
+    for executor in (InlineExecutor(), NoExecutor()):
+        answers = finish_questions(EXPERIMENT, store, executor, 2)
+        files = csv_files(ExperimentResults.from_answers(EXPERIMENT, answers))
+        assert files["thresholds.csv"] == undisturbed
+    assert len(store) == sum(len(answer.rows) for answer in answers.values())
+
+
+class CountingExecutor(InlineExecutor):
+    """Remembers the batches that it ran."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+
+    @override
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.batches += args
+        return super().submit(fn, *args, **kwargs)
+
+
+def test_more_trials_and_another_precision_run_what_is_missing_and_nothing_else(tmp_path: Path) -> None:
+    """`--trials 200` after 100, in small: the results are those of a fresh run."""
+    less, more = (
+        compare_learners((3,), ("ddpg",), trials=trials, precision=precision)
+        for trials, precision in ((25, 0.3), (50, 0.2))
+    )
+    assert less.tasks == more.tasks
+    first, second, fresh = CountingExecutor(), CountingExecutor(), CountingExecutor()
+    before = sweep(tmp_path / "s.sqlite", first, experiment=less)
+    found = sweep(tmp_path / "s.sqlite", second, experiment=more)
+    assert found == sweep(tmp_path / "fresh.sqlite", fresh, experiment=more)
+    assert len(set(fresh.batches)) == len(fresh.batches)
+    assert {*second.batches} == {*fresh.batches} - {*first.batches}
+    assert 0 < len(second.batches) < len(fresh.batches)
+    # And back: what the shorter run asks for is all there.
+    assert sweep(tmp_path / "s.sqlite", NoExecutor(), experiment=less) == before
+
+
+def test_another_epsilon_is_another_reading_of_the_same_trials(tmp_path: Path) -> None:
+    """Where a rotation is found it is found to many digits, so searches for both ε ask for the same batches."""
+    strict, loose = (compare_learners((3, 4), ("reengage",), trials=25, epsilon=epsilon) for epsilon in (1e-6, 1e-5))
+    found = sweep(tmp_path / "s.sqlite", InlineExecutor(), experiment=loose)
+    assert sweep(tmp_path / "s.sqlite", NoExecutor(), experiment=strict) == found
+    # Far apart they differ, and are those of fresh runs all the same.
+    far = compare_learners((3, 4), ("reengage",), trials=25, epsilon=1.5)
+    again = sweep(tmp_path / "s.sqlite", InlineExecutor(), experiment=far)
+    assert again == sweep(tmp_path / "fresh.sqlite", InlineExecutor(), experiment=far)
+    assert again != found
+
+
+def test_questions_about_one_task_share_every_trial(tmp_path: Path) -> None:
+    """Two ε in one experiment: each batch runs once, also where both wait for it at the same time."""
+    curve = compare_learners((2, 3), ("reengage",), trials=25).curves[0]
+    measures = [ThresholdMeasure(epsilon=epsilon, search=Search(trials=25)) for epsilon in (1e-6, 0.01, 1.5)]
+    curves = [
+        replace(curve, label=f"{m.epsilon:g}", points=tuple(replace(point, measure=m) for point in curve.points))
+        for m in measures
+    ]
+    together = Experiment("t", "t", "dim", tuple(curves))
+    assert (len(together.questions), len(together.tasks)) == (6, 2)
+    executor = CountingExecutor()
+    rows = list(csv.DictReader(sweep(tmp_path / "s.sqlite", executor, experiment=together).splitlines()))
+    assert len(set(executor.batches)) == len(executor.batches)
+    with JitteringExecutor(3, seed=3) as pool:
+        jittered = sweep(tmp_path / "jitter.sqlite", pool, workers=3, experiment=together)
+    assert list(csv.DictReader(jittered.splitlines())) == rows
+    for number, one in enumerate(curves):
+        alone = replace(together, curves=(one,))
+        assert len(alone.questions) == 2
+        expected = sweep(tmp_path / f"{number}.sqlite", InlineExecutor(), experiment=alone)
+        assert list(csv.DictReader(expected.splitlines())) == rows[2 * number : 2 * number + 2]
 
 
 @pytest.mark.slow
@@ -164,14 +259,6 @@ def test_another_batch_size_agrees_within_the_intervals(undisturbed: str, tmp_pa
             assert float(twin["n50_low"]) <= float(row["n50_high"])
             compared += 1
     assert compared >= 1
-
-
-class NoExecutor(Executor):
-    """Has nothing to do."""
-
-    @override
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        raise AssertionError(f"asked to run {args}")
 
 
 @pytest.fixture(scope="module")
@@ -209,28 +296,28 @@ def test_neither_executor_nor_interruption_matters_to_errors(undisturbed_errors:
         if events == 7:
             raise KeyboardInterrupt
 
-    with Store(path, NOISY.resolved()) as store:
+    with Store(path, identities(NOISY.tasks)) as store:
         with pytest.raises(KeyboardInterrupt):
-            run_sweep(NOISY, store, InlineExecutor(), 2, interrupt)
+            finish_questions(NOISY, store, InlineExecutor(), 2, interrupt)
         assert 0 < len(store) < 2 * 4 * 20
     assert sweep(path, InlineExecutor(), experiment=NOISY) == undisturbed_errors
     assert sweep(path, NoExecutor(), experiment=NOISY) == undisturbed_errors
 
 
-def test_a_setting_on_two_curves_is_measured_once(tmp_path: Path) -> None:
+def test_a_question_on_two_curves_is_answered_once(tmp_path: Path) -> None:
     table = {
         "common": {"dim": [2, 3], "learner": "reengage", "trials": 12},
         "curves": [{"label": "one", "predicted": "d - 1"}, {"label": "other", "predicted": "d"}],
     }
     twice, once = (make_experiment("t", {**table, "curves": table["curves"][:n]}) for n in (2, 1))
     assert len(twice.points) == 4
-    assert len(twice.settings) == 2
+    assert len(twice.questions) == 2
     rows = list(csv.DictReader(sweep(tmp_path / "a.sqlite", InlineExecutor(), experiment=twice).splitlines()))
     alone = list(csv.DictReader(sweep(tmp_path / "b.sqlite", InlineExecutor(), experiment=once).splitlines()))
     assert rows[:2] == alone
     for row, other in zip(rows[:2], rows[2:], strict=True):
         assert {name for name in row if row[name] != other[name]} == {"curve", "predicted", "ratio"}
-    with Store(tmp_path / "a.sqlite", twice.resolved()) as store:
+    with Store(tmp_path / "a.sqlite", identities(twice.tasks)) as store:
         assert len(store) == sum(int(row["trials"]) for row in alone)
 
 
@@ -259,11 +346,11 @@ def undisturbed_command(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_failing_batch_is_named_and_what_came_before_it_is_kept(
     error: Exception, reason: str, tmp_path: Path
 ) -> None:
-    with Store(tmp_path / "sweep.sqlite", EXPERIMENT.resolved()) as store:
+    with Store(tmp_path / "sweep.sqlite", identities(EXPERIMENT.tasks)) as store:
         with pytest.raises(
             TrialError, match=r"^trials \d+ to \d+ of (ddpg|reengage), descent, d = \d, N = \d+ failed"
         ) as raised:
-            run_sweep(EXPERIMENT, store, FailingExecutor(3, error), workers=2)
+            finish_questions(EXPERIMENT, store, FailingExecutor(3, error), workers=2)
         assert reason in str(raised.value)
         assert raised.value.__cause__ is error
         assert "\n" not in str(raised.value)
@@ -290,9 +377,9 @@ class AtOnceExecutor(Executor):
 
 
 def test_what_ends_together_with_a_failure_is_kept(tmp_path: Path) -> None:
-    with Store(tmp_path / "sweep.sqlite", EXPERIMENT.resolved()) as store:
+    with Store(tmp_path / "sweep.sqlite", identities(EXPERIMENT.tasks)) as store:
         with pytest.raises(TrialError, match="too bad"):
-            run_sweep(EXPERIMENT, store, AtOnceExecutor(3), workers=2)
+            finish_questions(EXPERIMENT, store, AtOnceExecutor(3), workers=2)
         assert len(store) == 2 * 8
 
 
@@ -336,7 +423,7 @@ def test_a_killed_command_goes_on_where_it_stopped(
     else:
         assert code == 130
         assert complaints == ""
-        assert "the same command goes on from there" in rest
+        assert "run the same command again to" in rest
     again = subprocess.run(command(killed), check=True, capture_output=True, text=True, env=environment)
     assert "trials are there already" in again.stdout
     for name in ("thresholds.csv", "scaling.csv", "summary.json", "table.tex", "figures/complexity.pdf"):

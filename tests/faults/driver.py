@@ -59,7 +59,7 @@ class Driver:
 
         def insert_and_report(store: Store, rows: list[tuple[object, ...]]) -> None:
             insert(store, rows)
-            os.write(writer, (" ".join(str(row[0]) for row in rows) + "\n").encode())
+            os.write(writer, (" ".join("/".join(map(str, row[:6])) for row in rows) + "\n").encode())
 
         run = command._run
 

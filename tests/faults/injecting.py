@@ -6,6 +6,7 @@ what drivers had reported as committed and with the trials of an undisturbed run
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -21,7 +22,8 @@ from unittest.mock import patch
 
 from analysis.reports import report
 from analysis.storage import provenance
-from analysis.tasks import trial as trial_module
+from analysis.storage.store import StoredRow
+from analysis.tasks import trials as trials_module
 from faults import disks
 from faults.driver import Driver, limit_file_size
 
@@ -42,17 +44,22 @@ class Reference:
     """What an undisturbed run leaves.
 
     Attributes:
-        rows: by key, as they are in the store.
+        rows: by :func:`key_of`, as they are in the store.
         thresholds: the bytes of ``thresholds.csv``.
         run: where it is.
     """
 
-    rows: dict[str, tuple[Any, ...]]
+    rows: dict[str, StoredRow]
     thresholds: bytes
     run: Path
 
 
-def rows_of(run: Path, scratch: Path) -> list[tuple[Any, ...]]:
+def key_of(row: StoredRow) -> str:
+    """Task, size, batch, trial and step: what a store has once."""
+    return "/".join(map(str, row[:6]))
+
+
+def rows_of(run: Path, scratch: Path) -> list[StoredRow]:
     """The rows of a store as its next driver will find them; read from a copy, so that recovery is left to that one."""
     copy = scratch / "copy.sqlite"
     for suffix in ("", "-journal"):
@@ -138,7 +145,7 @@ class Bench:
             run = self.new_run()
             driver = self.start(run, prepare=prepare)
             assert driver.finish() == 0, driver.errors
-            rows = {row[0]: row for row in rows_of(run, self.scratch)}
+            rows = {key_of(row): row for row in rows_of(run, self.scratch)}
             assert rows.keys() == driver.reported
             self._references[name] = Reference(rows, (run / "thresholds.csv").read_bytes(), run)
         return self._references[name]
@@ -146,10 +153,10 @@ class Bench:
     def check(self, run: Path, reported: set[str], reference: Reference) -> None:
         """The store holds what was reported, once, and as the undisturbed run has it."""
         rows = rows_of(run, self.scratch)
-        keys = {row[0] for row in rows}
+        keys = {key_of(row) for row in rows}
         self._tally("lost", len(reported - keys))
-        self._tally("doubled", len(rows) - len({(row[1], row[4], row[7]) for row in rows}))
-        self._tally("wrong", sum(reference.rows.get(row[0]) != row for row in rows))
+        self._tally("doubled", len(rows) - len({(row[0], row[1], row[4], row[5]) for row in rows}))
+        self._tally("wrong", sum(reference.rows.get(key_of(row)) != row for row in rows))
 
     def _tally(self, what: str, number: int) -> None:
         if number:
@@ -169,7 +176,7 @@ class Bench:
         """A run that has come to its end is the undisturbed one."""
         self.check(run, reported, reference)
         self.demand(
-            {row[0] for row in rows_of(run, self.scratch)} == reference.rows.keys(), "other trials than expected"
+            {key_of(row) for row in rows_of(run, self.scratch)} == reference.rows.keys(), "other trials than expected"
         )
         found = (run / "thresholds.csv").read_bytes() if (run / "thresholds.csv").exists() else b""
         self.demand(found == reference.thresholds, "another thresholds.csv")
@@ -472,7 +479,7 @@ def clock_jumps(bench: Bench, times: int) -> None:
 
 def poison_learners() -> None:
     """Every fifth trial's learner meets a number that is none: NaN or an infinity, decided by the trial alone."""
-    collect = trial_module.collect_buffers
+    collect = trials_module.collect_buffers
 
     def collect_poisoned(construction: Any, true_param: Any, seeds: Any, num_transitions: int, protocol: Any) -> Any:
         transitions = collect(construction, true_param, seeds, num_transitions, protocol)
@@ -484,15 +491,15 @@ def poison_learners() -> None:
                 transitions.reward[i] = value
         return transitions
 
-    trial_module.collect_buffers = collect_poisoned
+    trials_module.collect_buffers = collect_poisoned
 
 
 def no_number(bench: Bench, times: int) -> None:
     """NaN or an infinity inside learners: rows that say so, and the same ones after drivers were killed."""
     reference = bench.reference("poisoned", poison_learners)
-    names = {row[7] % 5 == 2: set[str]() for row in reference.rows.values()}
+    names = {True: set[str](), False: set[str]()}
     for row in reference.rows.values():
-        names[row[7] % 5 == 2].add(row[9])
+        names[row[4] % 5 == 2].add(json.loads(row[6])["outcome"])
     bench.demand(names[True] == {"diverged"}, f"poisoned trials ended as {names[True]}")
     bench.demand("diverged" not in names[False], "trials diverged that were not poisoned")
     _signals(bench, times, signal.SIGKILL, poison=True)
