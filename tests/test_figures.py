@@ -13,6 +13,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from analysis.figures import Mark, Series, TheoryLine, alone, draw_thresholds, paper_style, save_figure
+from analysis.figures.style import COOL, WARM
+from analysis.figures.thresholds import series_styles
+from toyenvs.learners import LEARNERS
 
 DDPG = Series(
     "DDPG",
@@ -23,6 +26,7 @@ DDPG = Series(
         Mark(8, 38.0, 36.0, 40.0),
         Mark(16, 4000.0, 3800.0, None, "right"),
     ),
+    style=LEARNERS["ddpg"].style,
 )
 REENGAGE = Series(
     "ReenGAGE",
@@ -33,6 +37,8 @@ REENGAGE = Series(
         Mark(8, 6.4, 6.2, None, "", 7),
         Mark(16, 14.4, 14.2, 14.6, "", 15),
     ),
+    style=LEARNERS["reengage"].style,
+    cool=True,
 )
 SERIES = [DDPG, REENGAGE]
 LINES = [
@@ -166,9 +172,9 @@ def test_a_line_of_one_point_is_seen() -> None:
 
 def test_what_holds_for_all_curves_stands_above_them() -> None:
     assert draw_thresholds(Figure().add_subplot(), SERIES, [], heading="descent").get_title(loc="left") == "descent"
-    legend = draw_thresholds(Figure().add_subplot(), MANY, [], heading="minimiser").get_legend()
+    legend = draw_thresholds(Figure().add_subplot(), MANY, [], heading="global solver").get_legend()
     assert legend is not None
-    assert legend.get_title().get_text() == "minimiser"
+    assert legend.get_title().get_text() == "global solver"
 
 
 def test_learners_differ_without_colour() -> None:
@@ -272,3 +278,14 @@ def test_many_curves_differ_without_colour() -> None:
     curves = [line for line in ax.get_lines() if len(line.get_xdata()) == 2 and line.get_marker() != "_"]
     assert len({line.get_marker() for line in curves}) == len(MANY)
     assert len({line.get_color() for line in curves}) == len(MANY)
+
+
+def test_curves_that_match_gradients_are_cool_and_others_warm() -> None:
+    curves = [Series(label, label[0], (), cool=label[0] == "r") for label in ("d1", "d2", "r1", "r2")]
+    colours = [style["color"] for style in series_styles(curves).values()]
+    assert (tuple(colours[:2]), tuple(colours[2:])) == (WARM[:2], COOL[:2])
+    # One curve a learner, of which one brings no style: a palette's colours as well.
+    mixed = [style["color"] for style in series_styles([DDPG, curves[2]]).values()]
+    assert mixed == [WARM[0], COOL[0]]
+    styles = series_styles(SERIES)
+    assert [styles[one.label] for one in SERIES] == [dict(one.style) for one in SERIES]

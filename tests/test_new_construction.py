@@ -6,10 +6,12 @@ import runpy
 from pathlib import Path
 
 import pytest
-from analysis.tasks.setting import ConfigError
 
 from analysis.cli.main import main
-from analysis.experiments.experiment import compare_learners
+from analysis.errors import ConfigError
+from analysis.presets.comparison import compare_learners
+
+pytestmark = pytest.mark.usefixtures("unchecked_types")
 
 
 def test_the_template_and_its_test_work_as_they_are(
@@ -32,9 +34,6 @@ def test_the_template_and_its_test_work_as_they_are(
     path.write_text(text.replace("+ gamma * norm(goal)", "- gamma * norm(goal)"), encoding="utf-8")
     with pytest.raises(ConfigError, match="suspect: q_value"):
         compare_learners((2, 3), ("ddpg", "reengage"), construction=f"{path}:WindyPlane")
-
-
-pytestmark = pytest.mark.usefixtures("unchecked_types")
 
 
 @pytest.mark.parametrize("name", ["windyPlane", "Windy-Plane", "", "None", "True", "Wind y", "Ö", "../Evil", "Class"])

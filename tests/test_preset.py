@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.cli.main import main
+from analysis.cli.scale import shard_of
 from analysis.errors import ConfigError
 from analysis.experiments.experiment import EXPECTATIONS, Curve, Experiment, Point
 from analysis.experiments.plan import Search
@@ -207,6 +208,7 @@ def test_an_axis_of_epsilon_shares_one_task_and_its_trials(tmp_path: Path) -> No
     experiment = make_experiment("e", {"x": "epsilon", "common": {"dim": 3, "trials": 20}, "curves": [entry]})
     assert [(p.x, p.measure.described["epsilon"]) for p in experiment.points] == [(x, x) for x in entry["epsilon"]]
     assert (len(experiment.tasks), len(experiment.questions)) == (1, 3)
+    assert [len(shard_of(experiment, (number, 2))) for number in (1, 2)] == [3, 0]
     with Store(tmp_path / "sweep.sqlite", identities(experiment.tasks)) as store:
         answers = finish_questions(experiment, store, SerialExecutor(), workers=2)
         values = {(size, row.trial): row.values for answer in answers.values() for size, row in answer.rows}

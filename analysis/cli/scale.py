@@ -300,9 +300,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def shard_of(experiment: Experiment, shard: tuple[int, int]) -> list[Question]:
-    """Every N-th question, dealt from the costliest down, so that shards take about the same time."""
+    """The questions about every N-th task, dealt from the costliest down, so that shards take about the same time.
+
+    One shard has all trials of a task: those of two machines may differ in their last digits, and could not be merged.
+    """
     number, shards = shard
-    return sorted(experiment.questions, key=lambda question: -question.task.cost(1))[number - 1 :: shards]
+    tasks = sorted(experiment.tasks, key=lambda task: -task.cost(1))[number - 1 :: shards]
+    return [question for task in tasks for question in experiment.questions if question.task == task]
 
 
 def _repair(directory: RunDirectory, console: Console) -> None:

@@ -183,10 +183,10 @@ class _Sweep:
         self._plans, self._store, self._executor, self._workers, self._report = plans, store, executor, workers, report
         self._taken: dict[Question, list[tuple[int, Row]]] = {question: [] for question in plans}
         self._order = {question: number for number, question in enumerate(plans)}
-        self._asking: dict[Batch, list[tuple[_Round, int]]] = {}
         self._waiting: list[tuple[float, int, int, _Round]] = []
         self._alone: list[tuple[_Round, int]] = []
         self._running: dict[Future[list[Row]], tuple[_Round, int]] = {}
+        self._wanted: dict[Batch, list[tuple[_Round, int]]] = {}
         self._losses: Counter[Batch] = Counter()
 
     def run(self) -> dict[Question, Finished]:
@@ -222,16 +222,16 @@ class _Sweep:
             if not current.complete:
                 for i in range(len(batches)):
                     if i not in current.results:
-                        self._ask(current, i)
+                        self._want(current, i)
                 return
             self._taken[question] += current.record()
         self._report(SweepEvent(question, plan, None))
 
-    def _ask(self, current: _Round, i: int) -> None:
-        """Queue a batch, unless it waits or runs for another question about the same task."""
-        asking = self._asking.setdefault(current.batches[i], [])
-        asking.append((current, i))
-        if len(asking) == 1:
+    def _want(self, current: _Round, i: int) -> None:
+        """Queue a batch, unless another question waits for the same one."""
+        wanting = self._wanted.setdefault(current.batches[i], [])
+        wanting.append((current, i))
+        if len(wanting) == 1:
             self._queue(current, i)
 
     def _queue(self, current: _Round, i: int) -> None:
@@ -255,7 +255,7 @@ class _Sweep:
         self._running[submitted] = (current, i)
 
     def _take_in(self, future: Future[list[Row]]) -> None:
-        """Store a batch's rows, and let the plans that asked for it go on."""
+        """Store a batch's rows, and let the plans that wait for them go on."""
         current, i = self._running[future]
         batch = current.batches[i]
         try:
@@ -266,12 +266,12 @@ class _Sweep:
             raise TrialError(batch, error) from error
         del self._running[future]
         self._store.save(batch, rows)
-        for asking, place in self._asking.pop(batch):
-            asking.results[place] = rows
-            self._report(SweepEvent(asking.question, asking.plan, batch))
-            if asking.complete:
-                self._taken[asking.question] += asking.record()
-                self._advance(asking.question)
+        for current, i in self._wanted.pop(batch):
+            current.results[i] = rows
+            self._report(SweepEvent(current.question, current.plan, batch))
+            if current.complete:
+                self._taken[current.question] += current.record()
+                self._advance(current.question)
 
     def _recover(self, error: BrokenExecutor) -> None:
         """A worker was lost, and with it the pool: queue again what was under way, on a new pool."""

@@ -1,23 +1,26 @@
-"""Constructions from outside this package: loaded, checked, measured, resumed and drawn."""
+"""User-defined constructions: loaded, checked, measured, resumed and drawn."""
 
 from __future__ import annotations
 
 import csv
 import importlib
 import json
+import pickle
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
-from analysis.tasks.setting import ConfigError, Setting
-from analysis.tasks.trial import Batch, run_own_batch
 
 from analysis.cli.main import main
-from analysis.experiments.experiment import compare_learners
+from analysis.errors import ConfigError
+from analysis.presets.comparison import compare_learners
 from analysis.reports.results_figure import caption
 from analysis.results.saved_run import load_results
-from toyenvs.constructions import GradientFeedback, user_defined
+from analysis.tasks import Batch, ParametricTask, make_task, run_batch
+from analysis.tasks.problem import Problem
+from toyenvs.constructions import Construction, GradientFeedback, user_defined
 from toyenvs.constructions.user_defined import load_construction
 
 pytestmark = pytest.mark.usefixtures("unchecked_types")
@@ -144,15 +147,15 @@ class Uphill(Plain):
 class Fine(SpecialOrthogonal):
     name = "fine"
 
-class OwnGroup(GradientFeedback):
-    name = "own-group"
+class BringsGroup(GradientFeedback):
+    name = "brings-group"
     group = Fine()
 
 class Mirrored(Orthogonal):
     name = "mirrored"
 
-class OwnReflections(GradientFeedback):
-    name = "own-reflections"
+class BringsReflections(GradientFeedback):
+    name = "brings-reflections"
     group = Mirrored()
 
 class Renamed(SpecialOrthogonal):
@@ -263,7 +266,7 @@ def test_thresholds_and_predictions_come_unasked(file: Path, tmp_path: Path) -> 
 
 def test_workers_load_the_file_and_find_the_same(file: Path, tmp_path: Path) -> None:
     for name, executor in (("a", "serial"), ("b", "processes")):
-        assert scale(file, "OwnGroup", tmp_path / name, "--executor", executor) == 0
+        assert scale(file, "BringsGroup", tmp_path / name, "--executor", executor) == 0
     written = [(tmp_path / name / "thresholds.csv").read_bytes() for name in ("a", "b")]
     assert written[0] == written[1]
 
@@ -286,7 +289,7 @@ def test_a_finished_run_is_drawn_without_running_its_construction(
 ) -> None:
     assert scale(file, "Complex", tmp_path / "run", "--dims", "2,4", "--executor", "serial") == 0
     config = json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))
-    assert {setting["construction"] for setting in config["settings"]} == {"mine.py:Complex"}
+    assert {asked["task"]["problem"]["construction"] for asked in config["questions"]} == {"mine.py:Complex"}
     assert str(tmp_path) not in json.dumps(config)  # the same file elsewhere is the same construction
     file.write_text("raise SystemExit('run')\n", encoding="utf-8")
     monkeypatch.setattr(user_defined, "_LOADED", {})
@@ -296,20 +299,24 @@ def test_a_finished_run_is_drawn_without_running_its_construction(
 
 def test_a_worker_refuses_another_version(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = load_construction(f"{file}:Plain")
-    setting = Setting(construction=loaded.name, construction_source=loaded.source, dim=2)
-    batch = Batch(setting, 3, 0, 2)
-    assert len(run_own_batch(loaded.reference, batch)) == 2
+    task = make_task({"construction": loaded.name, "construction_source": loaded.source, "dim": 2})
+    batch = Batch(task, 3, 0, 2)
+    assert len(run_batch(batch)) == 2
     monkeypatch.setattr(user_defined, "_LOADED", {})
     with pytest.raises(ConfigError, match="has not been loaded"):
-        setting.make_construction()
+        task.problem.make_construction()
+    assert len(run_batch(pickle.loads(pickle.dumps(batch)))) == 2  # a worker loads the file itself
+    monkeypatch.setattr(user_defined, "_LOADED", {})
     file.write_text(SOURCE + "\n", encoding="utf-8")
     with pytest.raises(RuntimeError, match="has changed since the run began"):
-        run_own_batch(loaded.reference, batch)
+        run_batch(batch)
     file.unlink()
     with pytest.raises(RuntimeError, match=r"cannot be loaded by a worker: .*No such file"):
-        run_own_batch(loaded.reference, batch)
+        run_batch(batch)
+    nowhere = replace(task, problem=replace(task.problem, reference=None))
+    assert nowhere == task  # where it lies is no part of what it is
     with pytest.raises(RuntimeError, match="was defined in another process"):
-        run_own_batch(None, batch)
+        run_batch(Batch(nowhere, 3, 0, 2))
 
 
 def test_what_a_construction_states_is_what_is_compared(file: Path) -> None:
@@ -334,7 +341,7 @@ def test_what_a_construction_states_is_about_its_data(file: Path) -> None:
     ):
         experiment = compare_learners((3, 4), ("ddpg",), construction=f"{file}:Stated", **data)
         (curve,) = experiment.curves
-        assert (curve.formula is not None) == known
+        assert (curve.prediction is not None) == known
         assert (curve.expectation.kind == "order") == known
         for name, value in data.items():
             assert f"what is stated of it does not speak of {name} = {value}" in experiment.about
@@ -342,24 +349,30 @@ def test_what_a_construction_states_is_about_its_data(file: Path) -> None:
 
 def test_a_class_without_tangents_is_said_to_be_one(file: Path) -> None:
     about = compare_learners(
-        (3,), ("ddpg",), construction=f"{file}:Quick", group="permutation", method="minimiser"
+        (3,), ("ddpg",), construction=f"{file}:Quick", group="permutation", method="global-solver"
     ).about
     assert about == "Nothing is predicted of DDPG: equations are not counted on the class permutation."
 
 
+def problem_of(dim: int, construction: str | type[Construction], **more: Any) -> Problem:
+    (task,) = compare_learners((dim,), ("ddpg",), construction=construction, **more).tasks
+    assert isinstance(task, ParametricTask)
+    return task.problem
+
+
 def test_a_class_can_be_given_itself() -> None:
     experiment = compare_learners((3,), ("ddpg",), construction=GradientFeedback)
-    assert experiment.settings[0] == Setting(dim=3)
+    assert experiment.tasks == [make_task({"dim": 3})]
 
     class Local(GradientFeedback):
         name = "local"
 
-    (setting,) = compare_learners((3,), ("ddpg",), construction=Local).settings
-    assert setting.construction == "test_own_construction.py:Local"
-    assert setting.own is not None
-    assert setting.own.construction is Local
-    assert setting.own.reference is None  # no other process could find it
-    assert setting.make_construction().name == "local"
+    problem = problem_of(3, Local)
+    assert problem.construction == "test_user_construction.py:Local"
+    assert problem.user_construction is not None
+    assert problem.user_construction.construction is Local
+    assert problem.reference is None  # no other process could find it
+    assert problem.make_construction().name == "local"
 
 
 def test_an_entry_point_is_a_name_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,10 +383,8 @@ def test_an_entry_point_is_a_name_like_any_other(monkeypatch: pytest.MonkeyPatch
         return [entry] if name == "their-drift" else []
 
     monkeypatch.setattr(user_defined, "entry_points", installed)
-    (setting,) = compare_learners((3,), ("ddpg",), construction="their-drift").settings
-    assert setting.construction == "their-drift"
-    assert setting.own is not None
-    assert setting.own.reference == "their-drift"
+    problem = problem_of(3, "their-drift")
+    assert (problem.construction, problem.reference) == ("their-drift", "their-drift")
     with pytest.raises(ConfigError, match=r"construction: 'their-drip' is not allowed; .*an entry point"):
         compare_learners((3,), ("ddpg",), construction="their-drip")
 
@@ -381,13 +392,12 @@ def test_an_entry_point_is_a_name_like_any_other(monkeypatch: pytest.MonkeyPatch
 def test_only_descent_learns_without_a_reduction(
     file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert scale(file, "Plain", tmp_path / "run", "--method", "minimiser") == 2
+    assert scale(file, "Plain", tmp_path / "run", "--method", "global-solver") == 2
     assert "states no reduced_residuals" in capsys.readouterr().err
 
 
-def test_its_group_can_be_another_one(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (setting,) = compare_learners((4,), ("ddpg",), construction=f"{file}:Plain", group="unitary").settings
-    assert setting.group == "unitary"
+def test_its_group_can_be_another_one(file: Path) -> None:
+    assert problem_of(4, f"{file}:Plain", group="unitary").group == "unitary"
     # The value of Plain is right for rotations only, and that is found out.
     with pytest.raises(ConfigError, match="value and"):
         compare_learners((4,), ("ddpg",), construction=f"{file}:Plain", group="all")
@@ -430,8 +440,8 @@ def test_reflections_are_not_counted(file: Path) -> None:
 
 
 def test_a_class_from_outside_is_counted_by_the_tangents_that_it_states(file: Path) -> None:
-    assert predictions(file, "OwnGroup")[0] == [2, 4, 7, 16, 1, 2, 3, 5]
-    predicted, about = predictions(file, "OwnReflections")
+    assert predictions(file, "BringsGroup")[0] == [2, 4, 7, 16, 1, 2, 3, 5]
+    predicted, about = predictions(file, "BringsReflections")
     assert predicted == [2, 4, 7, 16, None, None, None, None]
     assert "does not see reflections" in about
 
@@ -446,14 +456,12 @@ class Mine(GradientFeedback):
     name = "one"
     group = Group()
 """
-    settings = []
+    problems = []
     for file, parent in (("a.py", "SpecialOrthogonal"), ("b.py", "Orthogonal")):
         (tmp_path / file).write_text(text.format(parent), encoding="utf-8")
-        settings += compare_learners((3,), ("ddpg",), construction=f"{tmp_path / file}:Mine").settings
-    assert [type(setting.make_group()).__mro__[1].__name__ for setting in settings] == [
-        "SpecialOrthogonal",
-        "Orthogonal",
-    ]
+        problems.append(problem_of(3, f"{tmp_path / file}:Mine"))
+    parents = [type(problem.make_group()).__mro__[1].__name__ for problem in problems]
+    assert parents == ["SpecialOrthogonal", "Orthogonal"]
 
 
 def test_a_class_that_was_imported_before_its_file_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -466,8 +474,7 @@ def test_a_class_that_was_imported_before_its_file_changed(tmp_path: Path, monke
     module = importlib.import_module("imported_before")
     path.write_text(text.replace("'so'", "'o'"), encoding="utf-8")
     # What is hashed is what is run.
-    (setting,) = compare_learners((3,), ("ddpg",), construction=module.C).settings
-    assert setting.group == "o"
+    assert problem_of(3, module.C).group == "o"
 
 
 def test_a_file_that_exits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -479,7 +486,7 @@ def test_a_file_that_exits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 def test_a_landscape_is_not_computed_of_what_is_not_loaded(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert scale(file, "OwnGroup", tmp_path / "run", "--executor", "serial") == 0
+    assert scale(file, "BringsGroup", tmp_path / "run", "--executor", "serial") == 0
     monkeypatch.setattr(user_defined, "_LOADED", {})
     capsys.readouterr()
     assert main(["plot", str(tmp_path / "run"), "--figure", "landscape"]) == 2
