@@ -169,7 +169,7 @@ def test_the_figure_has_its_true_size_in_a_document(run: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["{tmp}/nowhere"], "argument RUN"),
+        (["{tmp}/nowhere"], "is not allowed; no such directory; expected that of a finished run"),
         (["{run}", "--out", "{tmp}"], "it is a directory; expected a file"),
         (["{run}", "--out", "{tmp}/no/page.html"], "does not exist"),
         (["{run}", "--latex", "{tmp}/file"], "it is a file; expected a directory"),

@@ -76,7 +76,7 @@ examples:
   reengage scale --construction no-reward-gradient      Proposition 2: every threshold about doubles
   reengage scale --group o --dims 2,4,8                 reflections allowed: ReenGAGE needs d
   reengage scale --dims 4,8,16 --optimizer gradient     another optimiser, another threshold
-  reengage scale --dims 2,3,4,5 --method global-solver      what the data determine: the integers D+1 and d-1
+  reengage scale --dims 2,3,4,5 --method global-solver  what the data determine: the integers D+1 and d-1
   reengage scale --preset relabelling                   a whole experiment: figure, table, verdict; --full for papers
   reengage scale --executor dask://localhost:8786       on a Dask cluster
   reengage scale --dims 64,128 --shard 3/8              the third of eight jobs; join them with reengage merge
@@ -98,10 +98,10 @@ columns of the report:
 verdicts: agrees and disagrees are about every curve of which something is expected; undecided means that the data
 leave it open (points not resolved, or dimensions too few to tell laws apart), and more trials or dimensions may help
 
-Interrupt it at any time: finished trials are kept; run the same command again to continue, with more --trials or
-another --precision if you like: only what is missing is run. That holds for a
-killed worker, a full disk and a power cut, too; a store that something else has damaged is refused, and --repair
-saves what is whole. The results are the same bytes on any executor with any number of workers.
+Interrupt it at any time: finished trials are kept; run the same command again to continue, with more --trials,
+another --precision or another --epsilon if you like: only what is missing is run. That holds for a killed worker,
+a full disk and a power cut, too; a store that something else has damaged is refused, and --repair saves what is whole.
+The results are the same bytes on any executor with any number of workers.
 
 files in the run directory:
   thresholds.csv scaling.csv summary.json               results (errors.csv where errors are measured)
