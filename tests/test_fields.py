@@ -12,7 +12,7 @@ from analysis.errors import ConfigError
 from analysis.experiments.plan import Search
 from analysis.measures import ThresholdMeasure
 from analysis.presets.comparison import ALL_FIELDS, compare_learners, make_search, split_fields
-from analysis.presets.user_construction import name_own
+from analysis.presets.user_construction import resolve_construction
 from analysis.tasks import FIELDS, ParametricTask, make_task
 from analysis.tasks.parametric import ENGINE
 from toyenvs.learners.global_solvers import GlobalSolverSettings
@@ -249,7 +249,7 @@ def test_where_the_file_of_a_construction_lies_makes_no_difference(tmp_path: Pat
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "mine.py").write_text(text, encoding="utf-8")
-        fields, _ = name_own({"construction": f"{tmp_path / name / 'mine.py'}:LinearDrift", "dim": 2})
+        fields, _ = resolve_construction({"construction": f"{tmp_path / name / 'mine.py'}:LinearDrift", "dim": 2})
         tasks.append(make_task(fields))
     assert len(set(tasks)) == len({task.hash() for task in tasks}) == 1
     assert tasks[0].problem.reference != tasks[1].problem.reference
