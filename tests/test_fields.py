@@ -235,8 +235,9 @@ def test_what_decides_no_result_is_no_part_of_the_identity(fields: dict[str, Any
 def test_how_hard_one_looks_is_the_affair_of_the_measure() -> None:
     assert ALL_FIELDS.keys() - FIELDS.keys() == {"trials", "precision", "batch_size", "epsilon"}
     plain = compare_learners((2, 3))
-    for name, value in {"trials": 99, "precision": 0.04, "batch_size": 24, "epsilon": 0.02}.items():
-        other = compare_learners((2, 3), **{name: value})
+    others: dict[str, Any] = {"trials": 99, "precision": 0.04, "batch_size": 24, "epsilon": 0.02}
+    for name, value in others.items():
+        other = compare_learners((2, 3), ("ddpg", "reengage"), **{name: value})
         assert other.tasks == plain.tasks
         assert other.default_name() == plain.default_name()
         assert other.measure != plain.measure

@@ -191,7 +191,14 @@ def test_diverged_trials_are_named_failures(monkeypatch: pytest.MonkeyPatch) -> 
         lambda self, param, observation, action: honest(self, param, observation, action) * float("nan"),
     )
     rows = run("reengage", 3, 4, trials=3)
-    expected = {"outcome": "diverged", "accepted": False, "loss": None, "steps": 0, "start": 0, "num_starts": 1}
+    expected: dict[str, Any] = {
+        "outcome": "diverged",
+        "accepted": False,
+        "loss": None,
+        "steps": 0,
+        "start": 0,
+        "num_starts": 1,
+    }
     for trial, row in enumerate(rows):
         regrets = {name: row.values[name] for name in ("uniform_regret", "mean_regret")}
         assert row == Row(trial, {**expected, **regrets})
@@ -223,7 +230,7 @@ def test_learners_meet_the_same_unknowns_and_the_beginning_of_the_same_buffer() 
     assert successes(run("gradient-only", 4, 5, trials=5, method="global-solver", actions="sphere")) == 5
     assert successes(run("ddpg", 4, 16, trials=5, method="least-squares", relabels=2)) == 5
     # The starting points are the same, too: in a first step that is too short to matter they are all that differs.
-    short = {"optimizer": "gradient", "max_steps": 1}
+    short: dict[str, Any] = {"optimizer": "gradient", "max_steps": 1}
     first = run("ddpg", 4, 1, trials=5, **short)
     again = run("ddpg", 4, 1, trials=5, construction="projected-goal", goal_dim=4, **short)
     assert column("uniform_regret", first) == pytest.approx(column("uniform_regret", again))
@@ -284,7 +291,7 @@ def test_relabelled_goals_stand_for_transitions() -> None:
 
 def test_episodes_are_counted_whole() -> None:
     """max(d − 1, ⌊D/T⌋ + 1) episodes of T steps (C.12): at d = 4 and T = 3 three of them, nine transitions."""
-    episodes = {"method": "global-solver", "steps_per_goal": 3, "count": "episodes"}
+    episodes: dict[str, Any] = {"method": "global-solver", "steps_per_goal": 3, "count": "episodes"}
     three = run("ddpg", 4, 3, trials=8, **episodes)
     assert successes(three) == 8
     assert successes(run("ddpg", 4, 2, trials=8, **episodes)) == 0
@@ -307,7 +314,7 @@ def test_noise_leaves_an_error_that_falls_like_one_over_n() -> None:
 
 def test_goals_that_see_few_rows_are_judged_by_these() -> None:
     """At d = 4, k = 2 dk − k(k+1)/2 + 1 = 6 scalars are enough (C.15), though they leave SO(2) of U open."""
-    fields = {"construction": "projected-goal", "goal_dim": 2, "method": "global-solver"}
+    fields: dict[str, Any] = {"construction": "projected-goal", "goal_dim": 2, "method": "global-solver"}
     for learner, enough in (("ddpg", 6), ("reengage", 4)):
         assert successes(run(learner, 4, enough, trials=8, **fields)) == 8
         assert successes(run(learner, 4, enough - 1, trials=8, **fields)) == 0

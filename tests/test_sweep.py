@@ -305,7 +305,7 @@ def test_neither_executor_nor_interruption_matters_to_errors(undisturbed_errors:
 
 
 def test_a_question_on_two_curves_is_answered_once(tmp_path: Path) -> None:
-    table = {
+    table: dict[str, Any] = {
         "common": {"dim": [2, 3], "learner": "reengage", "trials": 12},
         "curves": [{"label": "one", "predicted": "d - 1"}, {"label": "other", "predicted": "d"}],
     }
