@@ -16,6 +16,7 @@ FILES = ("thresholds.csv", "errors.csv", "scaling.csv")
 RENAMED: dict[str, str | None] = {
     "smallest_n": "n_min",
     "settled": "resolved",
+    "optimiser": "solver",
     "most_starts": None,
     "misfit": "between_dimension_sd",
 }

@@ -325,6 +325,6 @@ def test_a_task_makes_what_it_names() -> None:
     assert (data.steps_per_goal, data.actions, data.noise, data.relabels) == (4, "sphere", 0.25, 3)
     assert make_task({"steps_per_goal": 4, "count": "episodes"}).num_transitions(5) == 20
     assert make_task({"steps_per_goal": 4}).num_transitions(5) == 5
-    assert make_task({"optimizer": "heavy-ball"}).optimiser == "descent (heavy-ball)"
-    assert make_task(SOLVER).optimiser == "global-solver"
+    assert make_task({"optimizer": "heavy-ball"}).solver_label == "descent (heavy-ball)"
+    assert make_task(SOLVER).solver_label == "global-solver"
     assert ThresholdMeasure(search=Search(trials=30)).plan(task).budget == 360

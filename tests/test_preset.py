@@ -44,7 +44,7 @@ def plain(s: Fields) -> float | None:
     return predicted_threshold(s.construction, s.group, s.learner, s.dim)
 
 
-def optimisers(s: Fields) -> float | None:
+def solvers(s: Fields) -> float | None:
     return {"relaxation": convex_relaxation(s.dim), "least-squares": s.dim**2}.get(s.method, plain(s))
 
 
@@ -101,7 +101,7 @@ ORACLES: dict[str, Callable[[Fields], float | None]] = {
     "goal-dimension": lambda s: projected_threshold(s.learner, s.dim, s.goal_dim or 0),
     "noise": noise,
     "classes": classes,
-    "optimisers": optimisers,
+    "solvers": solvers,
     "dependence": dependence,
     "online": plain,
 }

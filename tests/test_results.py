@@ -175,7 +175,7 @@ def test_the_thresholds_file() -> None:
         assert (row["censored"], row["trials"]) == ("", "75")
         assert (row["construction"], row["group"]) == ("gradient-feedback", "so")
         assert (row["ratio"], row["resolved"], row["stopped"]) == ("1.0", "True", "resolved")
-        assert (row["optimiser"], row["x"]) == ("descent (nesterov)", row["dim"])
+        assert (row["solver"], row["x"]) == ("descent (nesterov)", row["dim"])
         assert row["curve"] == {"ddpg": "DDPG", "reengage": "ReenGAGE"}[row["learner"]]
 
 

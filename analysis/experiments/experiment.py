@@ -107,9 +107,9 @@ class Curve:
         return found.pop() if len(found) == 1 else ""
 
     @property
-    def optimiser(self) -> str:
+    def solver_label(self) -> str:
         """The optimiser as it is named everywhere; its kind alone where it varies along the axis."""
-        found = {point.task.optimiser for point in self.points}
+        found = {point.task.solver_label for point in self.points}
         return found.pop() if len(found) == 1 else str(self.points[0].task.described.get("method", ""))
 
     @property
@@ -117,10 +117,10 @@ class Curve:
         """Learner and optimiser as far as the label does not name them."""
         learner = [] if self.learner_label in self.label else [self.learner_label]
         label = self.label.lower().replace("-", " ")
-        named = " ".join(point.task.optimiser for point in self.points)
+        named = " ".join(point.task.solver_label for point in self.points)
         words = set(named.replace("(", "").replace(")", "").split())
         said = all(word.replace("-", " ") in label for word in words)
-        return (*learner, *([] if said or self.optimiser in self.label else [self.optimiser]))
+        return (*learner, *([] if said or self.solver_label in self.label else [self.solver_label]))
 
     @property
     def heading(self) -> str:
@@ -205,7 +205,7 @@ class Experiment:
             "curves": [
                 {
                     "label": curve.label,
-                    "optimiser": curve.optimiser,
+                    "solver": curve.solver_label,
                     "predicted": None if curve.prediction is None else curve.prediction.text,
                     "prediction_label": curve.prediction_label,
                     "expect": asdict(curve.expectation),

@@ -25,7 +25,7 @@ COLUMNS = (
     "construction",
     "group",
     "learner",
-    "optimiser",
+    "solver",
     "dim",
     "goal_dim",
     "relabels",
@@ -127,7 +127,7 @@ class Measure(ABC):
 
     def place(self, curve: Curve, point: Point) -> dict[str, Any]:
         """The first columns of a line of the CSV file: what was measured."""
-        known = {**point.task.described, "optimiser": point.task.optimiser}
+        known = {**point.task.described, "solver": point.task.solver_label}
         return {"curve": curve.label, "x": point.x, **{name: known.get(name) for name in COLUMNS}}
 
     def records(self, curve: Curve, result: PointResult) -> list[dict[str, Any]]:

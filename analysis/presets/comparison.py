@@ -107,7 +107,7 @@ def compare_learners(
     problem = curves[0].points[0].task.described
     return Experiment(
         name="complexity",
-        title=f"{problem['construction']}, {class_name(str(problem['group']))}, {curves[0].points[0].task.optimiser}",
+        title=f"{problem['construction']}, {class_name(str(problem['group']))}, {curves[0].points[0].task.solver_label}",
         x="dim",
         curves=tuple(curves),
         about=" ".join(f"{remark.format(' and '.join(labels))}." for remark, labels in remarks.items() if remark),

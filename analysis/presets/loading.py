@@ -54,7 +54,7 @@ PRESETS = (
     "goal-dimension",
     "noise",
     "classes",
-    "optimisers",
+    "solvers",
     "dependence",
     "online",
 )

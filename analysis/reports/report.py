@@ -45,7 +45,7 @@ def _experiment_summary(experiment: Experiment) -> dict[str, Any]:
 def _curve_summary(results: CurveResults) -> dict[str, Any]:
     return {
         "learner": results.curve.learner,
-        "optimiser": results.curve.optimiser,
+        "solver": results.curve.solver_label,
         **results.points[0].point.measure.summary(results),
         "outcomes": results.outcomes,
         "verdict": results.verdict.sentence,

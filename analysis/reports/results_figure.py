@@ -86,8 +86,8 @@ def closing_sentences(experiment: Experiment) -> str:
     told = {point.measure.success for point in experiment.points}
     if len(told) == 1 and (success := told.pop()):
         sentences.append(f"Success: {success}.")
-    if optimisers := _optimisers(experiment):
-        sentences.append(f"Optimiser: {optimisers}.")
+    if solvers := _solvers(experiment):
+        sentences.append(f"Solver: {solvers}.")
     if seed is not None:
         sentences.append(f"Seed {seed}.")
     return " ".join(sentences) + "\n"
@@ -98,12 +98,12 @@ def provenance(experiment: Experiment) -> dict[str, str]:
     return {
         "configuration": experiment.hash(),
         "seed": str(experiment.common("seed")),
-        "optimisers": _optimisers(experiment),
+        "solvers": _solvers(experiment),
     }
 
 
-def _optimisers(experiment: Experiment) -> str:
-    return ", ".join(dict.fromkeys(curve.optimiser for curve in experiment.curves if curve.optimiser))
+def _solvers(experiment: Experiment) -> str:
+    return ", ".join(dict.fromkeys(curve.solver_label for curve in experiment.curves if curve.solver_label))
 
 
 def places_of(experiment: Experiment) -> dict[Any, float]:

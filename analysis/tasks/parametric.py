@@ -169,7 +169,7 @@ class ParametricTask(Task):
 
     @property
     @override
-    def optimiser(self) -> str:
+    def solver_label(self) -> str:
         return self.solver.label
 
     @property
@@ -271,6 +271,9 @@ def make_task(flat: Mapping[str, Any]) -> ParametricTask:
         # Descent in double precision, the whole buffer and the usual optimiser are what every method has.
         if given[name] not in (FIELDS[name], "double"):
             raise ConfigError(name, given[name], reason.format(method=given["method"]))
+    for other in SOLVERS.values():  # what is left out must be usable all the same: a typo is not
+        other(**{f.name: flat[f.name] for f in fields(other) if f.name in flat and f.name not in own})
+    require_number("alpha", given["alpha"], lambda x: x > 0, "alpha > 0")
     problem = Problem(**{name: given[name] for name in _PROBLEM})
     return ParametricTask(
         problem=problem,

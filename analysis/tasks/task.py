@@ -92,7 +92,7 @@ class Task(ABC):
         return self.learner
 
     @property
-    def optimiser(self) -> str:
+    def solver_label(self) -> str:
         """How its loss is minimised, as it is named in tables and figures; "" where that is nothing."""
         return ""
 
