@@ -104,10 +104,11 @@ def compare_learners(
                 expectation=Expectation("order", not_below_from=_NO_LUCK_FROM) if known else Expectation(),
             )
         )
-    problem = curves[0].points[0].task.described
+    task = curves[0].points[0].task
+    construction, group = (str(task.described[name]) for name in ("construction", "group"))
     return Experiment(
         name="complexity",
-        title=f"{problem['construction']}, {class_name(str(problem['group']))}, {curves[0].points[0].task.solver_label}",
+        title=f"{construction}, {class_name(group)}, {task.solver_label}",
         x="dim",
         curves=tuple(curves),
         about=" ".join(f"{remark.format(' and '.join(labels))}." for remark, labels in remarks.items() if remark),
