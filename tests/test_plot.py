@@ -272,8 +272,6 @@ def test_the_landscape_is_zero_at_the_truth_and_typical_far_away() -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--figure", "relabelling"], "it is for runs along relabels, and this run's axis is dim"),
-        (["--figure", "noise"], "it is for runs that measure errors"),
         (["--figure", "complexty"], "complexity"),
         (["--format", "pgf"], "needs a TeX installation"),
         (["--usetex"], "needs a TeX installation"),

@@ -1,7 +1,7 @@
 """The figures of a run by name: what each is made of, the numbers behind its marks, and its caption.
 
-``complexity`` is the figure that the run itself makes (:mod:`analysis.reports.results_figure`); ``relabelling`` and
-``noise`` are the same for runs along the axes that they are named after. The others look at every tested cell.
+``complexity`` is the figure that the run itself makes (:mod:`analysis.reports.results_figure`). The
+others look at every tested cell.
 """
 
 from __future__ import annotations
@@ -327,21 +327,6 @@ def _ratio_caption(results: ExperimentResults) -> str:
 # --- the list ----------------------------------------------------------------------------------------------
 
 
-def _along(axis: str) -> Callable[[ExperimentResults], str]:
-    def refuse(results: ExperimentResults) -> str:
-        found = results.experiment.x
-        return "" if found == axis else f"it is for runs along {axis}, and this run's axis is {found}"
-
-    return refuse
-
-
-def _noise_only(results: ExperimentResults) -> str:
-    experiment = results.experiment
-    if experiment.x == "noise" or any(row.estimate.by_size for curve in results.curves for row in curve.points):
-        return ""
-    return "it is for runs that measure errors, or along noise, and this one is neither"
-
-
 FIGURES: dict[str, FigureKind] = {
     "complexity": FigureKind(
         "thresholds over the axis beside theory", results_figure, marks_csv, caption, lambda _: ""
@@ -362,10 +347,6 @@ FIGURES: dict[str, FigureKind] = {
         _measured,
     ),
     "ratio-to-theory": FigureKind("N50 over its prediction", _draw_ratio, _ratio_csv, _ratio_caption, _predicted),
-    "relabelling": FigureKind(
-        "thresholds over K relabelled goals", results_figure, marks_csv, caption, _along("relabels")
-    ),
-    "noise": FigureKind("errors with noise in the transitions", results_figure, marks_csv, caption, _noise_only),
     "landscape": FigureKind(*landscape_kind()),
 }
 """By the name on the command line."""
