@@ -90,7 +90,7 @@ def draw_world(
 def solve(
     world: World,
     weights: tuple[float, float],
-    method: str = "minimiser",
+    method: str = "global-solver",
     settings: GlobalSolverSettings | None = None,
 ) -> TrainingResult:
     return solve_globally(
@@ -320,7 +320,7 @@ def test_a_trial_does_not_depend_on_its_company() -> None:
             return world.starting_points(number)[keep]
 
         alone = solve_globally(
-            "minimiser",
+            "global-solver",
             world.construction,
             world.group,
             world.transitions.trials(keep),
@@ -516,9 +516,9 @@ def test_the_budget_of_the_relaxation_is_kept() -> None:
 
 def test_misuse_is_answered_in_one_line() -> None:
     world = draw_world(GradientFeedback(3), "so", 2)
-    with pytest.raises(ValueError, match=r"^method: 'newton' is not one of minimiser, least-squares, relaxation$"):
+    with pytest.raises(ValueError, match=r"^method: 'newton' is not one of global-solver, least-squares, relaxation$"):
         solve(world, VALUES, "newton")
-    assert list(GLOBAL_SOLVERS) == ["minimiser", "least-squares", "relaxation"]
+    assert list(GLOBAL_SOLVERS) == ["global-solver", "least-squares", "relaxation"]
     for weights in ((0.0, 0.0), (-1.0, 2.0), (1.0, float("inf")), (float("nan"), 1.0)):
         with pytest.raises(ValueError, match=r"^value_weight, gradient_weight: "):
             solve(world, weights)

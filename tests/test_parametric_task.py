@@ -16,8 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from typing_extensions import override
 
 from analysis.measures import ThresholdMeasure
-from analysis.tasks import FIELDS, Batch, ParametricTask, Row, make_task, parametric, run_batch
-from analysis.tasks.solvers import online
+from analysis.tasks import FIELDS, Batch, ParametricTask, Row, make_task, online, parametric, run_batch
 from toyenvs.hypothesis_classes import SpecialOrthogonal
 from toyenvs.learners.online import OnlineResult
 from toyenvs.replay import Transitions

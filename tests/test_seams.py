@@ -16,12 +16,14 @@ from analysis.cli.main import main
 from analysis.experiments.experiment import Curve, Expectation, Experiment, Point
 from analysis.experiments.formula import Formula
 from analysis.experiments.plan import Search
+from analysis.measures import MEASURES
 from analysis.pipeline import run_experiment
 from analysis.reports.report import print_report
 from analysis.results.saved_run import load_results
 from analysis.running.executors import SerialExecutor
 from analysis.storage.run_directory import RunDirectory
 from analysis.storage.store import read_store
+from analysis.tasks import TASKS
 from toy import Coin, HeadsShare
 
 DIMS = (2, 4, 8, 16, 32)
@@ -71,6 +73,13 @@ def finish(out: Path) -> list[int]:
     )
     assert finding.results is not None
     return [*counts, len(read_store(out / "sweep.sqlite")[1])]
+
+
+@pytest.fixture(autouse=True)
+def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    # In the package these are one line each.
+    monkeypatch.setitem(TASKS, Coin.kind, Coin)
+    monkeypatch.setitem(MEASURES, HeadsShare.name, HeadsShare)
 
 
 @pytest.fixture(scope="module")

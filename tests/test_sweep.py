@@ -29,7 +29,7 @@ from analysis.results.experiment_results import ExperimentResults
 from analysis.running.executors import process_pool
 from analysis.running.sweep import SweepEvent, TrialError, Unfinished, finish_questions, replay
 from analysis.storage.memory import MemoryStore
-from analysis.storage.store import Store, identities
+from analysis.storage.store import PAGE_SIZE, Store, identities
 from analysis.tasks import Batch
 
 LEARNERS = ("ddpg", "reengage")
@@ -384,9 +384,11 @@ def test_what_ends_together_with_a_failure_is_kept(tmp_path: Path) -> None:
 
 
 def wait_for_trials(store: Path) -> None:
-    """Until the first batches are in the store: it grows beyond its empty size, five pages of 4096 bytes."""
+    """Until the first batches are in the store of :func:`command`: it grows by a page or more beyond its empty size."""
+    empty = store.parent.with_name("empty.sqlite")
+    Store(empty, identities(compare_learners((3, 4, 5), ("ddpg",)).tasks)).close()
     for _ in range(6000):
-        if store.exists() and store.stat().st_size > 6 * 4096:
+        if store.exists() and store.stat().st_size > empty.stat().st_size + PAGE_SIZE:
             return
         time.sleep(0.01)
     raise AssertionError("no trial was stored within a minute")

@@ -11,8 +11,7 @@ from typing_extensions import override
 from analysis.experiments.estimate import Estimate
 from analysis.experiments.measure import Measure
 from analysis.experiments.plan import FixedSizes, Rows
-from analysis.measures import MEASURES
-from analysis.tasks import TASKS, Row, Task
+from analysis.tasks import Row, Task
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,3 @@ class HeadsShare(Measure):
         share = float(np.mean([bool(row.values["heads"]) for _, row in rows]))
         half = 1.96 * math.sqrt(share * (1 - share) / len(rows))
         return Estimate(share, share - half, share + half, len(rows))
-
-
-TASKS[Coin.kind] = Coin
-MEASURES[HeadsShare.name] = HeadsShare
