@@ -31,6 +31,12 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+def _without_checks() -> Iterator[None]:
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
 @pytest.fixture
 def unchecked_types() -> Iterator[None]:
     """Run-time type checks are off.
@@ -38,6 +44,10 @@ def unchecked_types() -> Iterator[None]:
     For tests of what the code itself says to values of a wrong type, and for long training runs, which the checks
     slow down fivefold and in which they see no shape that shorter runs do not show.
     """
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+    yield from _without_checks()
+
+
+@pytest.fixture(scope="module")
+def unchecked_module() -> Iterator[None]:
+    """The same for a whole module, and the fixtures that its tests share."""
+    yield from _without_checks()

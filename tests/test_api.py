@@ -11,6 +11,7 @@ import sys
 import typing
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,12 @@ import analysis
 from analysis import SweepResults, Thresholds, api, fit_scaling, fit_thresholds, load_run, run_sweep
 from analysis.cli.main import main
 from analysis.errors import ConfigError
+from analysis.experiments.experiment import Curve
 from analysis.statistics.counts import Counts
 from analysis.statistics.threshold import fit_threshold
 from toyenvs.constructions import GradientFeedback
 
-pytestmark = pytest.mark.usefixtures("unchecked_types")
+pytestmark = pytest.mark.usefixtures("unchecked_module")
 
 CELLS = {
     4: {2: (0, 40), 4: (9, 40), 8: (37, 40)},
@@ -81,6 +83,10 @@ def test_notebooks_show_tables_and_the_figure(found: tuple[SweepResults, Path]) 
     assert results.thresholds["ReenGAGE"]._repr_html_().count("<tr>") == 4
 
 
+def _along_names(curve: Curve) -> Curve:
+    return replace(curve, points=tuple(replace(point, x=f"SO({point.x})") for point in curve.points))
+
+
 def test_figures_are_matplotlibs(found: tuple[SweepResults, Path]) -> None:
     results, _ = found
     assert isinstance(results.figure("success-curves", venue="neurips", width="text"), Figure)
@@ -88,8 +94,9 @@ def test_figures_are_matplotlibs(found: tuple[SweepResults, Path]) -> None:
         with pytest.raises(ConfigError) as caught:
             results.figure(**words)
         assert caught.value.argument == argument
-    with pytest.raises(ConfigError, match="it is for runs along relabels"):
-        results.figure("relabelling")
+    along_names = replace(results.experiment, curves=tuple(_along_names(c) for c in results.experiment.curves))
+    with pytest.raises(ConfigError, match="it needs a numeric axis above 0, and this run's is group"):
+        SweepResults(replace(results.results, experiment=replace(along_names, x="group"))).figure("phase-diagram")
 
 
 def one_thread() -> None:

@@ -169,7 +169,7 @@ def test_a_run_and_what_it_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[
         assert (out / name).stat().st_size > 0, name
     header = (out / "thresholds.csv").read_text().splitlines()[0]
     assert header == (
-        "curve,x,construction,group,learner,optimiser,dim,goal_dim,relabels,steps_per_goal,goals,actions,noise,count,"
+        "curve,x,construction,group,learner,solver,dim,goal_dim,relabels,steps_per_goal,goals,actions,noise,count,"
         "n50,n50_low,n50_high,n90,n_min,resolved,predicted,ratio,censored,lack_of_fit,stopped,trials,mean_starts"
     )
     summary = json.loads((out / "summary.json").read_text())

@@ -26,7 +26,7 @@ BLOCK = re.compile(r"^```(\w+)(?: exit=(\d))?\n(.*?)^```$", re.DOTALL | re.MULTI
 NOT_RUN = ("text", "latex")
 """Languages of what needs another machine, or another program."""
 
-pytestmark = pytest.mark.usefixtures("unchecked_types")
+pytestmark = pytest.mark.usefixtures("unchecked_module")
 
 
 def blocks(page: Path) -> list[tuple[str, int, str]]:

@@ -37,7 +37,7 @@ from analysis.tasks import Batch
 
 EXPERIMENT = compare_learners((2, 3), ("ddpg", "reengage"), trials=12)
 
-pytestmark = pytest.mark.usefixtures("unchecked_types")
+pytestmark = pytest.mark.usefixtures("unchecked_module")
 
 
 def rows_of(path: Path) -> list[StoredRow]:

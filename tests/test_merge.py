@@ -18,7 +18,7 @@ from analysis.tasks import Batch, Row
 RUN = ["scale", "--dims", "2,3", "--trials", "12", "--executor", "serial", "--quiet", "--out"]
 RESULTS = ("thresholds.csv", "scaling.csv", "summary.json", "table.tex", "figures/complexity.svg")
 
-pytestmark = pytest.mark.usefixtures("unchecked_types")
+pytestmark = pytest.mark.usefixtures("unchecked_module")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from analysis.cli.main import main
 from analysis.errors import ConfigError
 from analysis.presets.comparison import compare_learners
 
-pytestmark = pytest.mark.usefixtures("unchecked_types")
+pytestmark = pytest.mark.usefixtures("unchecked_module")
 
 
 def test_the_template_and_its_test_work_as_they_are(

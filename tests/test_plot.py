@@ -29,7 +29,7 @@ from analysis.results.saved_run import load_results
 from analysis.storage.store import StoreError, read_store
 from analysis.tasks import make_task
 
-pytestmark = pytest.mark.usefixtures("unchecked_types")
+pytestmark = pytest.mark.usefixtures("unchecked_module")
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from analysis.storage.run_directory import read_sessions
 from proofs_check.claim import CheckSettings
 from proofs_check.ledger import find_claims
 
-pytestmark = pytest.mark.usefixtures("unchecked_types")
+pytestmark = pytest.mark.usefixtures("unchecked_module")
 
 
 @pytest.fixture(scope="module")

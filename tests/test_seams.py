@@ -26,6 +26,8 @@ from analysis.storage.store import read_store
 from analysis.tasks import TASKS
 from toy import Coin, HeadsShare
 
+pytestmark = pytest.mark.usefixtures("unchecked_module")
+
 DIMS = (2, 4, 8, 16, 32)
 TRIALS, BATCH = 400, 50
 

@@ -48,7 +48,7 @@ NOISY = make_experiment(
     overrides={"batch_size": 8},
 )
 
-pytestmark = pytest.mark.usefixtures("unchecked_types")
+pytestmark = pytest.mark.usefixtures("unchecked_module")
 
 
 class InlineExecutor(Executor):

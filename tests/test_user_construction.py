@@ -23,7 +23,7 @@ from analysis.tasks.problem import Problem
 from toyenvs.constructions import Construction, GradientFeedback, user_defined
 from toyenvs.constructions.user_defined import load_construction
 
-pytestmark = pytest.mark.usefixtures("unchecked_types")
+pytestmark = pytest.mark.usefixtures("unchecked_module")
 
 SOURCE = '''
 import torch
