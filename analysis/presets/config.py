@@ -7,7 +7,7 @@ from dataclasses import fields
 from types import NoneType
 from typing import Any
 
-from analysis.errors import ConfigError
+from analysis.errors import require_one_of
 from analysis.experiments.experiment import EXPECTATIONS, Curve, Expectation, Experiment, Point, Question
 from analysis.experiments.formula import Formula, Prediction, Theory
 from analysis.experiments.measure import Measure
@@ -35,14 +35,15 @@ def experiment_from_config(config: Mapping[str, Any]) -> Experiment:
 
 def _question(asked: Mapping[str, Any]) -> Question:
     kind = asked["task"]["task"]
-    if kind not in TASKS:
-        raise ConfigError("task", kind, f"this version knows: {', '.join(TASKS)}")
+    require_one_of("task", kind, TASKS)
     return Question(TASKS[kind].from_identity(asked["task"]), _measure(asked["measure"]))
 
 
 def _measure(identity: Mapping[str, Any]) -> Measure:
     given = dict(identity)
-    kind = MEASURES[given.pop("measure")]
+    name = given.pop("measure")
+    require_one_of("measure", name, MEASURES)
+    kind = MEASURES[name]
     search = Search(**{f.name: given.pop(f.name) for f in fields(Search)})
     own = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     return kind(search=search, **own)

@@ -232,7 +232,7 @@ def _has_weight(learner: str) -> bool:
     return "alpha" in {f.name for f in fields(LEARNERS[learner])}
 
 
-_PROBLEM = {f.name: f.default for f in fields(Problem) if f.name != "reference"}
+_PROBLEM = {f.name: f.default for f in fields(Problem) if f.compare}
 _DATA = {f.name: f.default for f in fields(Protocol)}
 _SOLVER = {f.name: f.default for solver in SOLVERS.values() for f in fields(solver)}
 

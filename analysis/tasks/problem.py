@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from analysis.errors import ConfigError, require_integer, require_name, require_number, require_one_of
@@ -104,14 +104,7 @@ class Problem:
 
     def identity(self) -> dict[str, Any]:
         """Its fields as plain JSON types."""
-        return {
-            "construction": self.construction,
-            "construction_source": self.construction_source,
-            "group": self.group,
-            "dim": self.dim,
-            "goal_dim": self.goal_dim,
-            "discount": self.discount,
-        }
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.compare}
 
     def load(self) -> None:
         """Load a user-defined construction in a process that has not, such as a worker.
