@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from hypothesis_oracles import gaussian, sample
@@ -87,6 +88,25 @@ def test_projection_on_the_orthogonal_group_is_procrustes(dim: int) -> None:
     for matrix, mine in zip(ambient.numpy(), projected.numpy(), strict=True):
         theirs, _ = scipy.linalg.orthogonal_procrustes(np.eye(dim), matrix)
         np.testing.assert_allclose(mine, theirs, atol=1e-12)
+
+
+def test_projection_on_the_rotations_of_the_plane_is_an_angle() -> None:
+    # tr(RᵀA) = cos θ (A00 + A11) + sin θ (A10 − A01) is largest at the angle of that pair.
+    ambient = gaussian(20, 2, 2)
+    angle = torch.atan2(ambient[:, 1, 0] - ambient[:, 0, 1], ambient[:, 0, 0] + ambient[:, 1, 1])
+    projected = hypothesis_class("so").project(ambient)
+    torch.testing.assert_close(projected[:, 0, 0], angle.cos(), rtol=0, atol=1e-12)
+    torch.testing.assert_close(projected[:, 1, 0], angle.sin(), rtol=0, atol=1e-12)
+
+
+def test_projection_on_the_rotations_of_space_is_kabsch() -> None:
+    ambient = gaussian(20, 3, 3)
+    assert len(set(torch.linalg.det(ambient).sign().tolist())) == 2  # both cases occur
+    projected = hypothesis_class("so").project(ambient)
+    for matrix, mine in zip(ambient.numpy(), projected.numpy(), strict=True):
+        # align_vectors(a, b) minimises Σ|a_i − R b_i|²; with b the unit vectors that is ‖A − R‖².
+        theirs = Rotation.align_vectors(matrix.T, np.eye(3))[0].as_matrix()
+        np.testing.assert_allclose(mine, theirs, atol=1e-10)
 
 
 @by_group
