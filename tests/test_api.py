@@ -189,7 +189,7 @@ def test_results_show_themselves_in_a_few_lines(found: tuple[SweepResults, Path]
 
 
 def test_a_script_that_workers_cannot_import_hears_so(tmp_path: Path) -> None:
-    text = 'from analysis import run_sweep\nrun_sweep(dims=(2, 3), learners=("reengage",), trials=5)\n'
+    text = 'from analysis import run_sweep\nrun_sweep(dims=(2, 3), learners=("reengage",), trials=5, workers=1)\n'
     script = tmp_path / "script.py"
     script.write_text(text, encoding="utf-8")
     options: dict[str, Any] = {"capture_output": True, "text": True, "check": False, "timeout": 300}

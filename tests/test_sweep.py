@@ -26,14 +26,13 @@ from analysis.presets.comparison import compare_learners
 from analysis.presets.loading import make_experiment
 from analysis.reports.tables import csv_files
 from analysis.results.experiment_results import ExperimentResults
-from analysis.running.executors import process_pool
 from analysis.running.sweep import SweepEvent, TrialError, Unfinished, finish_questions, replay
 from analysis.storage.memory import MemoryStore
 from analysis.storage.store import PAGE_SIZE, Store, identities
 from analysis.tasks import Batch
 
 LEARNERS = ("ddpg", "reengage")
-EXPERIMENT = compare_learners((2, 3, 4), LEARNERS, trials=25)
+EXPERIMENT = compare_learners((2, 3), LEARNERS, trials=25)
 NOISY = make_experiment(
     "noisy",
     {
@@ -119,22 +118,15 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_the_thresholds_are_those_of_theory(undisturbed: str) -> None:
     rows = list(csv.DictReader(undisturbed.splitlines()))
     reengage = {int(row["dim"]): int(row["n_min"]) for row in rows if row["learner"] == "reengage"}
-    assert reengage == {2: 1, 3: 2, 4: 3}
+    assert reengage == {2: 1, 3: 2}
     ddpg = {int(row["dim"]): float(row["n50"]) for row in rows if row["learner"] == "ddpg"}
-    # D + 1 = 4 and 7; descent gets stuck in local minima, so it needs more, but fewer than d² equations.
+    # D + 1 = 4; descent gets stuck in local minima, so it needs more, but no more than d² equations.
     assert 3 <= ddpg[3] <= 9
-    assert 6 <= ddpg[4] <= 16
 
 
 def test_the_order_of_completion_does_not_matter(undisturbed: str, tmp_path: Path) -> None:
     with JitteringExecutor(3, seed=1) as pool:
         assert sweep(tmp_path / "s.sqlite", pool, workers=3) == undisturbed
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_number_of_processes_does_not_matter(workers: int, undisturbed: str, tmp_path: Path) -> None:
-    with process_pool(workers) as pool:
-        assert sweep(tmp_path / "s.sqlite", pool, workers) == undisturbed
 
 
 def test_an_interrupted_sweep_goes_on(undisturbed: str, tmp_path: Path) -> None:
@@ -160,7 +152,6 @@ def test_an_interrupted_sweep_goes_on(undisturbed: str, tmp_path: Path) -> None:
 def test_nothing_is_run_again(undisturbed: str, tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     assert sweep(path, InlineExecutor()) == undisturbed
-    assert sweep(path, NoExecutor()) == undisturbed
     replayed = {}
     with Store(path, identities(EXPERIMENT.tasks)) as store:
         for question in EXPERIMENT.questions:
@@ -246,7 +237,7 @@ def test_questions_about_one_task_share_every_trial(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_another_batch_size_agrees_within_the_intervals(undisturbed: str, tmp_path: Path) -> None:
-    other = compare_learners((2, 3, 4), LEARNERS, trials=40, batch_size=20)
+    other = compare_learners((2, 3), LEARNERS, trials=40, batch_size=20)
     rows = list(csv.DictReader(undisturbed.splitlines()))
     others = list(csv.DictReader(sweep(tmp_path / "s.sqlite", InlineExecutor(), experiment=other).splitlines()))
     compared = 0
@@ -321,21 +312,6 @@ def test_a_question_on_two_curves_is_answered_once(tmp_path: Path) -> None:
         assert len(store) == sum(int(row["trials"]) for row in alone)
 
 
-def command(out: Path) -> list[str]:
-    return [
-        *(sys.executable, "-m", "analysis", "scale", "--dims", "3,4,5", "--learners", "ddpg", "--trials", "25"),
-        *("--out", str(out), "--workers", "2"),
-    ]
-
-
-@pytest.fixture(scope="module")
-def undisturbed_command(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run directory of a command that nothing interrupted."""
-    out = tmp_path_factory.mktemp("command") / "run"
-    subprocess.run(command(out), check=True, capture_output=True)
-    return out
-
-
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
@@ -383,50 +359,56 @@ def test_what_ends_together_with_a_failure_is_kept(tmp_path: Path) -> None:
         assert len(store) == 2 * 8
 
 
-def wait_for_trials(store: Path) -> None:
-    """Until the first batches are in the store of :func:`command`: it grows by a page or more beyond its empty size."""
-    empty = store.parent.with_name("empty.sqlite")
-    Store(empty, identities(compare_learners((3, 4, 5), ("ddpg",)).tasks)).close()
+def command(out: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "analysis", "scale", "--dims", "2,3,4", "--learners", "ddpg", "--trials", "16"),
+        *("--out", str(out), "--workers", "2"),
+    ]
+
+
+def wait_for_growth(store: Path, size: int) -> None:
+    """Until batches were added to the store: it is larger by a page or more."""
     for _ in range(6000):
-        if store.exists() and store.stat().st_size > empty.stat().st_size + PAGE_SIZE:
+        if store.exists() and store.stat().st_size > size + PAGE_SIZE:
             return
         time.sleep(0.01)
     raise AssertionError("no trial was stored within a minute")
 
 
-@pytest.mark.parametrize(
-    "signal_number",
-    # `make test-faults` sends each of them dozens of times.
-    [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGINT],
-)
-def test_a_killed_command_goes_on_where_it_stopped(
-    signal_number: int, undisturbed_command: Path, tmp_path: Path
-) -> None:
+# `make test-faults` sends each of them dozens of times.
+def test_a_command_goes_on_where_it_was_killed_and_interrupted(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    killed = tmp_path / "killed"
-    with subprocess.Popen(
-        command(killed),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        # A shell makes its background jobs ignore SIGINT, and the tests may run in one.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    ) as driver:
-        assert driver.stdout is not None
-        assert driver.stderr is not None
-        wait_for_trials(killed / "sweep.sqlite")
-        driver.send_signal(signal_number)
-        rest, complaints = driver.stdout.read(), driver.stderr.read()
-        code = driver.wait(timeout=60)
-    assert not (killed / "thresholds.csv").exists()
-    if signal_number == signal.SIGKILL:
-        assert code == -signal.SIGKILL
-    else:
-        assert code == 130
-        assert complaints == ""
-        assert "run the same command again to" in rest
-    again = subprocess.run(command(killed), check=True, capture_output=True, text=True, env=environment)
+    out, store = tmp_path / "run", tmp_path / "run/sweep.sqlite"
+    Store(tmp_path / "empty.sqlite", identities(compare_learners((2, 3, 4), ("ddpg",)).tasks)).close()
+    size = (tmp_path / "empty.sqlite").stat().st_size
+    for signal_number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+        with subprocess.Popen(
+            command(out),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            # A shell makes its background jobs ignore SIGINT, and the tests may run in one.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        ) as driver:
+            assert driver.stdout is not None
+            assert driver.stderr is not None
+            wait_for_growth(store, size)
+            driver.send_signal(signal_number)
+            told, complaints = driver.stdout.read(), driver.stderr.read()
+            code = driver.wait(timeout=60)
+        assert not (out / "thresholds.csv").exists()
+        size = store.stat().st_size
+        if signal_number == signal.SIGKILL:
+            assert code == -signal.SIGKILL
+        else:
+            assert "trials are there already" in told
+            assert code == 130
+            assert complaints == ""
+            assert "run the same command again to" in told
+    again = subprocess.run(command(out), check=True, capture_output=True, text=True, env=environment)
     assert "trials are there already" in again.stdout
+    undisturbed = tmp_path / "undisturbed"
+    subprocess.run(command(undisturbed), check=True, capture_output=True)
     for name in ("thresholds.csv", "scaling.csv", "summary.json", "table.tex", "figures/complexity.pdf"):
-        assert (killed / name).read_bytes() == (undisturbed_command / name).read_bytes(), name
+        assert (out / name).read_bytes() == (undisturbed / name).read_bytes(), name
