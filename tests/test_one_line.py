@@ -1,10 +1,18 @@
-"""A new construction, hypothesis class or learner is one file and one line of registration, and nothing else knows."""
+"""A new construction, class, learner, solver, claim, figure or preset is one file and one entry in a list.
+
+A task and a measure: ``test_seams``.
+"""
 
 from __future__ import annotations
 
+import csv
 import importlib
+import json
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -19,6 +27,8 @@ from toyenvs.constructions import construction_class
 from toyenvs.envs.goal_env import GoalEnv
 from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES, hypothesis_class
 from toyenvs.learners import LEARNERS, DescentSettings, Outcome
+
+ROOT = Path(__file__).parent.parent
 
 SOURCE = '''
 from dataclasses import dataclass
@@ -127,3 +137,109 @@ def test_a_learner_fits_and_is_predicted() -> None:
     assert result.outcome.tolist() == [Outcome.CONVERGED] * 3
     assert predicted_threshold("gradient-feedback", "so", "halved", 5) == 4
     assert predicted_threshold("gradient-feedback", "hankel", "halved", 5) == 2
+
+
+# --- what the packages list when they are imported ------------------------------------------------------------
+
+FILES = {
+    "analysis/tasks/patient.py": '''
+from dataclasses import dataclass
+from analysis.tasks.descent import Descent
+from analysis.tasks.solver import Solver
+
+@dataclass(frozen=True, kw_only=True)
+class Patient(Solver):
+    """Descent by a setting of its own."""
+    name, about = "patient", "as long as patience lasts"
+    patience: int = 2
+
+    def run(self, trials):
+        return Descent(max_steps=1000 * self.patience).run(trials)
+''',
+    "proofs_check/claims/added.py": """
+from proofs_check.proving.section import Section
+
+SECTION = Section("X", "Added")
+
+@SECTION.proof("1", "A rotation keeps lengths.", latex="|Ua| = |a|", source="none")
+def _lengths(step):
+    U, a = step.space.orthogonal("U"), step.space.vector("a")
+    step.equal("lengths", (U @ a).dot(U @ a), a.dot(a))
+""",
+    "analysis/reports/added.py": """
+from analysis.figures import alone, draw_thresholds
+from analysis.reports.figure_kinds import FigureKind
+
+ADDED = FigureKind(
+    "nothing but axes",
+    lambda results: alone(draw_thresholds, [], [], y_label="nothing"),
+    lambda results: "x,nothing\\n",
+    lambda results: "An empty figure.",
+    lambda results: "",
+)
+""",
+    "analysis/presets/added.toml": """
+title = "Added"
+
+[common]
+method = "patient"
+patience = 5
+trials = 16
+discount = 0.0
+
+[[curves]]
+label = "ReenGAGE"
+learner = "reengage"
+dim = [2, 3]
+predicted = "d - 1"
+expect = "equal"
+""",
+}
+
+ENTRIES = {
+    "analysis/tasks/solvers.py": ("analysis.tasks.patient", "Patient", "(Descent, Glo", "(Patient, Descent, Glo"),
+    "proofs_check/ledger.py": (
+        "proofs_check.claims",
+        "added",
+        "    errata.SECTION,",
+        "    errata.SECTION, added.SECTION,",
+    ),
+    "analysis/reports/figure_kinds.py": (
+        "analysis.reports.added",
+        "ADDED",
+        '    "collapse":',
+        '    "added": ADDED, "collapse":',
+    ),
+    "analysis/presets/loading.py": ("__future__", "annotations", '    "propositions",', '    "added", "propositions",'),
+}
+"""The module of the list; what it imports, from where; and its entry."""
+
+PROGRAM = """
+from analysis.cli.main import main
+assert main(["check", "X.1"]) == 0
+assert main(["scale", "--preset", "added", "--executor", "serial", "--out", "run", "--strict"]) == 0
+assert main(["scale", "--method", "patient", "--dims", "2,3", "--executor", "serial", "--out", "other"]) == 0
+assert main(["plot", "run", "--figure", "added", "--out", "added.svg"]) == 0
+"""
+
+
+def test_a_solver_a_claim_a_figure_and_a_preset_are_met_by_every_command(tmp_path: Path) -> None:
+    """In a copy of the packages, since they read their lists when they are imported."""
+    for package in ("analysis", "proofs_check", "toyenvs"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text.lstrip(), encoding="utf-8")
+    for name, (module, imported, before, after) in ENTRIES.items():
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert text.count(before) == 1, name
+        text = text.replace("__all__ =", f"from {module} import {imported}\n__all__ =", 1)
+        (tmp_path / name).write_text(text.replace(before, after), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "A rotation keeps lengths." in done.stdout
+    assert json.loads((tmp_path / "run/config.json").read_text())
+    thresholds = list(csv.DictReader((tmp_path / "run/thresholds.csv").open()))
+    assert [row["n_min"] for row in thresholds] == ["1", "2"]
+    assert (tmp_path / "added.svg").exists()
