@@ -1,19 +1,17 @@
 """The figures of a run by name: what each is made of, the numbers behind its marks, and its caption.
 
 ``complexity`` is the figure that the run itself makes (:mod:`analysis.reports.results_figure`). The
-others look at every tested cell.
+others look at every tested cell. A new figure is one file and one entry of ``FIGURES``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
 
-from analysis.errors import ConfigError
 from analysis.experiments.estimate import CurveResults, PointResult
 from analysis.experiments.formatting import axis_label, axis_letter, csv_text
 from analysis.figures import (
@@ -28,7 +26,8 @@ from analysis.figures import (
     phase_figure,
     success_figure,
 )
-from analysis.reports.landscape import landscape_kind
+from analysis.reports.figure_kind import FigureKind
+from analysis.reports.landscape import LANDSCAPE
 from analysis.reports.results_figure import (
     caption,
     closing_sentences,
@@ -43,35 +42,7 @@ from analysis.statistics.counts import FloatArray
 from analysis.statistics.psychometric import success_probability
 from analysis.statistics.threshold import Threshold
 
-__all__ = ["FIGURES", "FigureKind"]
-
-
-@dataclass(frozen=True)
-class FigureKind:
-    """One kind of figure.
-
-    Attributes:
-        about: one line.
-        draw: the figure; called within :func:`analysis.figures.paper_style`.
-        csv: the numbers behind every mark.
-        caption: sentences for the paper.
-        refuse: why a run has no such figure; "" if it has.
-    """
-
-    about: str
-    draw: Callable[[ExperimentResults], Figure]
-    csv: Callable[[ExperimentResults], str]
-    caption: Callable[[ExperimentResults], str]
-    refuse: Callable[[ExperimentResults], str]
-
-    def check(self, results: ExperimentResults, name: str) -> None:
-        """Whether a run has such a figure.
-
-        Raises:
-            ConfigError: if not, saying why.
-        """
-        if reason := self.refuse(results):
-            raise ConfigError("figure", name, reason)
+__all__ = ["FIGURES"]
 
 
 # --- success, as measured and collapsed --------------------------------------------------------------------
@@ -347,6 +318,6 @@ FIGURES: dict[str, FigureKind] = {
         _measured,
     ),
     "ratio-to-theory": FigureKind("N50 over its prediction", _draw_ratio, _ratio_csv, _ratio_caption, _predicted),
-    "landscape": FigureKind(*landscape_kind()),
+    "landscape": LANDSCAPE,
 }
 """By the name on the command line."""

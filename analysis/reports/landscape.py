@@ -7,7 +7,6 @@ a few seconds, and the same numbers each time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -18,8 +17,9 @@ from numpy.typing import NDArray
 
 from analysis.experiments.estimate import CurveResults
 from analysis.experiments.formatting import csv_text
-from analysis.figures import Figure, Landscape, landscape_figure
+from analysis.figures import Landscape, landscape_figure
 from analysis.measures import ThresholdMeasure
+from analysis.reports.figure_kind import FigureKind
 from analysis.reports.results_figure import closing_sentences
 from analysis.results.experiment_results import ExperimentResults
 from analysis.tasks import ParametricTask
@@ -27,7 +27,7 @@ from analysis.tasks.solvers import Descent
 from toyenvs.learners.objective import make_objective
 from toyenvs.replay.protocol import collect_buffers
 
-__all__ = ["LARGEST_DIM", "landscape", "landscape_kind", "refuse_landscape"]
+__all__ = ["LANDSCAPE", "LARGEST_DIM", "landscape", "refuse_landscape"]
 
 LARGEST_DIM = 12
 """Larger dimensions would take minutes."""
@@ -175,18 +175,10 @@ def _caption(results: ExperimentResults) -> str:
     )
 
 
-def landscape_kind() -> tuple[
-    str,
-    Callable[[ExperimentResults], Figure],
-    Callable[[ExperimentResults], str],
-    Callable[[ExperimentResults], str],
-    Callable[[ExperimentResults], str],
-]:
-    """What :class:`analysis.reports.figure_kinds.FigureKind` is made of."""
-    return (
-        "the loss along geodesics from U, and where descents end",
-        lambda results: landscape_figure(_panels(results)),
-        _csv,
-        _caption,
-        refuse_landscape,
-    )
+LANDSCAPE = FigureKind(
+    "the loss along geodesics from U, and where descents end",
+    lambda results: landscape_figure(_panels(results)),
+    _csv,
+    _caption,
+    refuse_landscape,
+)
