@@ -84,13 +84,6 @@ def test_the_predicted_orders_agree() -> None:
     assert "equals the predicted one at 8 of 8 points" in verdict.sentence
 
 
-@pytest.mark.parametrize(("ddpg", "reengage"), [(linear, linear), (quadratic, quadratic)])
-def test_other_orders_disagree(ddpg: Callable[[int], int], reengage: Callable[[int], int]) -> None:
-    verdict = results(ddpg, reengage).verdict
-    assert verdict.status == "disagrees"
-    assert "This disagrees with theory" in verdict.sentence
-
-
 def test_few_dimensions_are_undecided() -> None:
     found = results(quadratic, linear, dims=(3, 4))
     assert found.verdict.status == "undecided"
@@ -123,7 +116,7 @@ def test_resolved_integers_say_which_law_they_are() -> None:
     assert exact_laws(results(quadratic, lambda d: 2 * d, **alone)) == [()]  # d - 1 is predicted
 
 
-@pytest.mark.parametrize("dims", [(2, 3, 4, 6), (3, 4, 6, 8), (16, 20, 24, 28, 32)])
+@pytest.mark.parametrize("dims", [(2, 3, 4, 6), (16, 20, 24, 28, 32)])
 def test_no_order_is_named_where_several_fit(dims: tuple[int, ...]) -> None:
     found = results(quadratic, linear, dims=dims)
     assert found.verdict.status == "undecided"
@@ -147,19 +140,6 @@ def test_a_law_that_is_not_listed_is_not_taken_for_one_that_is(power: float, lea
     )
 
 
-def test_a_bare_exponent_would_mislead() -> None:
-    """The line d − 1 has a log-log slope above 1; the verdict is linear all the same."""
-    reengage = found().curves[1]
-    assert reengage.growth is not None
-    scaling = reengage.growth.scaling
-    exponent = scaling.exponent
-    assert exponent is not None
-    assert exponent.low is not None
-    assert exponent.low > 1
-    assert scaling.best == "d-1"
-    assert scaling.order_weights[1] > 0.99
-
-
 def read(results: ExperimentResults, name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(csv_files(results)[name].splitlines()))
 
@@ -180,7 +160,7 @@ def test_the_thresholds_file() -> None:
 
 
 def test_a_censored_threshold_is_not_hidden() -> None:
-    found = results(quadratic, linear, dims=(2, *DIMS))
+    found = results(quadratic, linear, dims=(2, *DIMS), learners=("reengage",))
     rows = read(found, "thresholds.csv")
     row = next(row for row in rows if (row["learner"], row["dim"]) == ("reengage", "2"))
     assert (row["n50"], row["n50_low"], row["censored"], row["n_min"]) == ("1.0", "", "left", "1")
@@ -216,9 +196,9 @@ def test_the_scaling_file() -> None:
 
 
 def test_the_prediction_is_a_candidate_where_it_is_no_standing_one() -> None:
-    second = results(
-        lambda d: 2 * quadratic(d) - 1, lambda d: 2 * linear(d) - 1, construction="no-reward-gradient"
-    ).curves[1]
+    (second,) = results(
+        quadratic, lambda d: 2 * linear(d) - 1, construction="no-reward-gradient", learners=("reengage",)
+    ).curves
     assert second.growth is not None
     assert [fit.law.name for fit in second.growth.scaling.laws] == ["d-1", "d", "D+1", "d^2", "2D+1", "2d-3", "2d-1"]
     assert second.growth.scaling.best == "2d-3"
