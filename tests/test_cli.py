@@ -27,6 +27,7 @@ BAD = [
     (["--dims", ""], "--dims", "''"),
     (["--dims", "4,4"], "--dims", "[4, 4]"),
     (["--learners", "foo"], "--learners", "'foo'"),
+    (["--learners", "ddpg,ddpg"], "--learners", "['ddpg', 'ddpg']"),
     (["--trials", "-1"], "--trials", "-1"),
     (["--trials", "many"], "--trials", "'many'"),
     (["--seed", "-5"], "--seed", "-5"),
@@ -128,9 +129,10 @@ def snapshot(directory: Path) -> dict[str, bytes]:
     return {str(p.relative_to(directory)): p.read_bytes() for p in sorted(directory.rglob("*")) if p.is_file()}
 
 
+@pytest.mark.usefixtures("unchecked_types")
 def test_a_run_and_what_it_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "run"
-    arguments = ["scale", "--dims", "2,3,4", "--trials", "25", "--workers", "1", "--out", str(out)]
+    arguments = ["scale", "--dims", "2,3,4", "--trials", "25", "--executor", "serial", "--out", str(out)]
     assert main(arguments) == 0
     printed = capsys.readouterr().out
     assert "Verdict: " in printed
@@ -284,6 +286,7 @@ def test_a_preset_keeps_what_it_says_and_takes_what_is_about_precision() -> None
     assert [name == names[0] for name in names] == [True] * 4 + [False]
 
 
+@pytest.mark.usefixtures("unchecked_types")
 def test_errors_in_place_of_thresholds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "noisy.toml").write_text(
         'measure = "error"\nsizes = ["8*D"]\n[common]\nmethod = "global-solver"\nnoise = 0.05\nactions = "sphere"\n'
@@ -292,7 +295,7 @@ def test_errors_in_place_of_thresholds(tmp_path: Path, capsys: pytest.CaptureFix
         '[[curves]]\nlabel = "one trial"\nlearner = "gradient-only"\ntrials = 1\n'
     )
     out = tmp_path / "run"
-    assert main(["scale", str(tmp_path / "noisy.toml"), "--workers", "1", "--out", str(out), "--strict"]) == 1
+    assert main(["scale", str(tmp_path / "noisy.toml"), "--executor", "serial", "--out", str(out), "--strict"]) == 1
     assert "The data do not decide" in capsys.readouterr().out  # twelve trials know no error to 5 %
     names = "sweep.sqlite config.json provenance.json errors.csv summary.json table.tex table.md figures"
     assert {path.name for path in out.iterdir()} == set(names.split())

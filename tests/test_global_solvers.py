@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +16,6 @@ from torch import Tensor
 
 from proofs_check import theory as counts
 from toyenvs.constructions import Construction, GradientFeedback, NoRewardGradient, ProjectedGoal
-from toyenvs.constructions.base import points_in_ball, unit_vectors
 from toyenvs.hypothesis_classes import HypothesisClass, SpecialOrthogonal, hypothesis_class
 from toyenvs.learners import DDPG, Outcome, TrainingResult, losses
 from toyenvs.learners.descent import DescentSettings
@@ -27,7 +25,7 @@ from toyenvs.learners.global_solvers.procrustes import procrustes
 from toyenvs.learners.global_solvers.relaxation import least_norm
 from toyenvs.learners.objective import make_objective
 from toyenvs.regret import uniform_regret
-from toyenvs.replay import Transitions, collect
+from toyenvs.replay import Transitions
 from toyenvs.replay.protocol import Protocol, collect_buffers
 
 VALUES, GRADIENTS = (1.0, 0.0), (0.0, 1.0)
@@ -59,10 +57,6 @@ def samples(group: HypothesisClass, dim: int, count: int, rng: np.random.Generat
     return torch.from_numpy(np.stack([group.sample(dim, rng) for _ in range(count)]))
 
 
-def stacked(draw: Callable[[], NDArray[np.float64]], count: int) -> Tensor:
-    return torch.from_numpy(np.stack([draw() for _ in range(count)]))
-
-
 def draw_world(
     construction: Construction,
     group: str,
@@ -72,18 +66,11 @@ def draw_world(
     noise: float = 0.0,
     on_policy: bool = False,
 ) -> World:
-    rng, dim = np.random.default_rng((seed, num_transitions)), construction.dim
     chosen = hypothesis_class(group)
-    true_param = samples(chosen, dim, trials, rng)
-    start = construction.initial_observation(torch.from_numpy(unit_vectors(rng, trials, dim)))
-    goal_dim = getattr(construction, "goal_dim", dim)
-    goal = stacked(lambda: unit_vectors(rng, num_transitions, goal_dim), trials)
-    action = goal @ true_param if on_policy else stacked(lambda: points_in_ball(rng, num_transitions, dim), trials)
-    transitions = collect(construction, true_param, start, action, goal)
-    disturbed = transitions.next_observation + noise * torch.from_numpy(
-        rng.standard_normal(transitions.next_observation.shape)
-    )
-    transitions = dataclasses.replace(transitions, next_observation=disturbed)
+    true_param = samples(chosen, construction.dim, trials, np.random.default_rng((seed, num_transitions)))
+    seeds = np.random.SeedSequence((seed, num_transitions)).spawn(trials)
+    protocol = Protocol(noise=noise, actions="on-policy" if on_policy else "ball")
+    transitions = collect_buffers(construction, true_param, seeds, num_transitions, protocol)
     return World(construction, chosen, true_param, transitions, seed)
 
 

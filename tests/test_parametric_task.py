@@ -19,6 +19,8 @@ from analysis.tasks import FIELDS, Batch, ParametricTask, Row, make_task, online
 from toyenvs.constructions import Construction, GradientFeedback, NoRewardGradient
 from toyenvs.learners.online import OnlineResult
 
+pytestmark = pytest.mark.usefixtures("unchecked_module")  # hundreds of trainings
+
 succeeds = ThresholdMeasure(epsilon=0.01).succeeds
 
 
@@ -137,7 +139,6 @@ def test_every_row_of_a_buffer_counts_for_the_size_of_a_batch(monkeypatch: pytes
     assert [len(part) for part in parts_of(episodes)] == [2] * 6
 
 
-@pytest.mark.usefixtures("unchecked_types")  # long training
 def test_no_learner_beats_identifiability() -> None:
     """At N ≤ D − d at least d degrees of freedom are open: success needs luck in d dimensions."""
     dim, trials = 6, 200
@@ -150,7 +151,6 @@ def test_no_learner_beats_identifiability() -> None:
         assert column("outcome", rows).count("converged") >= 0.9 * trials
 
 
-@pytest.mark.usefixtures("unchecked_types")  # long training
 @pytest.mark.parametrize(
     ("construction_type", "dim"), [(GradientFeedback, 3), (GradientFeedback, 6), (NoRewardGradient, 4)]
 )

@@ -188,7 +188,7 @@ def test_a_jump_at_the_number_of_unknowns_is_quadratic() -> None:
     assert fit.between_dimension_sd == 0.0
 
 
-@pytest.mark.parametrize(("name", "constant"), zip(LAWS, (0.9, 1.4, 0.9, 1.4), strict=True))
+@pytest.mark.parametrize(("name", "constant"), list(zip(LAWS, (0.9, 1.4, 0.9, 1.4), strict=True)))
 def test_exact_laws_are_found_again(name: str, constant: float) -> None:
     law = LAWS[name]
     # At d = 2 the curve needs room below it.

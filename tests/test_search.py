@@ -51,7 +51,10 @@ def test_a_jump_is_found_to_the_integer(jump: int, chance: float) -> None:
     assert {jump, jump - 1} - {0} <= search.cells.keys()
 
 
-@pytest.mark.parametrize(("n50", "slope"), [(20.0, 6.0), (100.0, 12.0), (500.0, 25.0), (9.3, 3.0)])
+SMOOTH = [(20.0, 6.0), (100.0, 12.0), (500.0, 25.0), pytest.param(9.3, 3.0, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize(("n50", "slope"), SMOOTH)
 def test_a_smooth_threshold_is_found_to_the_precision(n50: float, slope: float) -> None:
     misses = 0
     for seed in range(8):

@@ -14,13 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import sympy
 import torch
 from torch import Tensor
 from typing_extensions import override
 
-from proofs_check.symbolic import abstract
-from proofs_check.symbolic import components as symbols
 from proofs_check.testing import (
     Problem,
     assert_bellman_optimal,
@@ -470,7 +467,7 @@ def test_a_plain_number_is_a_weight() -> None:
     for weight in weights:
         assert_reduced_residuals(type("One", (GradientFeedback,), {"reduced_residuals": stated(weight)})(3, 0.0))
 
-    # The same for learners, minibatches included, for numbers in exact arithmetic and for the proofs.
+    # The same for learners, minibatches included.
     problem = draw_problem(Plain(3, 0.5), "so")
     fast, usual = (
         make_objective(construction, problem.transitions, 0.7, minibatch=True)
@@ -483,22 +480,6 @@ def test_a_plain_number_is_a_weight() -> None:
         strict=True,
     ):
         assert torch.equal(one, other)
-    exact = [np.array([[sympy.Rational(k, 3), sympy.Rational(1, k + 2)] for k in range(3)], dtype=object)] * 2
-    turn = np.array([[0, -1], [1, 0]], dtype=object)
-    s, a, g = sympy.Matrix([1, 2]), sympy.Matrix(sympy.symbols("a1 a2")), sympy.Matrix(sympy.symbols("g1 g2"))
-    letters = [abstract.vector(name) for name in "sag"]
-    for param, observation, action, goal in (
-        (turn, exact[0], exact[1], exact[0]),
-        (symbols.planar_rotation(sympy.Symbol("t")), s, a, g),
-        (abstract.operator("U"), *letters),
-    ):
-        both = [
-            construction(2, sympy.Rational(1, 2)).reduced_residuals(observation, action, observation + action)
-            for construction in (Plain, GradientFeedback)
-        ]
-        values = [reduced.bellman_residual(param, goal) for reduced in both]
-        difference = np.atleast_1d(np.asarray(values[0] - values[1], dtype=object))
-        assert all(sympy.simplify(x) == 0 for x in difference)
 
 
 def test_an_error_of_the_formulas_says_on_which_problem() -> None:

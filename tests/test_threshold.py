@@ -172,60 +172,36 @@ def test_weak_data_leave_the_interval_open() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cells", "high"),
+    ("cells", "censored", "n50", "low", "high"),
     [
-        ({3: (10, 10)}, 3.0),  # 2^-10 < 0.025
+        ({3: (10, 10)}, "left", 3, None, 3),  # 2^-10 < 0.025
         # Together 11 of 12: (1 + 12)/2^12 < 0.025, so N50 <= 5; up to N = 4, 7 of 8: 9/2^8 > 0.025: stop.
-        ({3: (3, 4), 4: (4, 4), 5: (4, 4)}, 5.0),
+        ({3: (3, 4), 4: (4, 4), 5: (4, 4)}, "left", 5, None, 5),
+        # The mirror image: together 11 of 12 fail, from N = 4 on 7 of 8.
+        ({3: (0, 4), 4: (0, 4), 5: (1, 4)}, "right", 3, 3, None),
+        # A bare majority bounds nothing.
+        ({3: (4, 4)}, "undetermined", 3, None, None),  # 2^-4 > 0.025
+        ({1: (51, 100), 2: (11, 20)}, "undetermined", 1, None, None),
+        ({3: (0, 4)}, "undetermined", 3, None, None),
+        ({5: (48, 100), 6: (49, 100)}, "undetermined", 6, None, None),
+        # Data that do not rise.
+        ({5: (12, 16), 6: (3, 16)}, "undetermined", 6, None, None),  # pooled: 15/32 everywhere, never reaches 1/2
+        ({8: (8, 16)}, "undetermined", 8, None, None),  # one N, exactly a half
+        ({5: (12, 16), 6: (4, 16)}, "undetermined", 5, None, None),  # pooled: exactly a half everywhere
+        (
+            {4: (3, 16), 9: (3, 16), 16: (8, 16), 17: (0, 64), 40: (40, 64), 41: (0, 900)},
+            "undetermined",
+            41,
+            None,
+            None,
+        ),
     ],
 )
-def test_censored_on_the_left(cells: Cells, high: float | None) -> None:
+def test_censored_thresholds(cells: Cells, censored: str, n50: float, low: float | None, high: float | None) -> None:
     fit = fit_threshold(Counts.from_cells(cells))
-    assert (fit.censored, fit.n50, fit.n50_low, fit.n50_high) == ("left", high, None, high)
+    assert (fit.censored, fit.n50, fit.n50_low, fit.n50_high) == (censored, n50, low, high)
+    assert (fit.n_min, fit.n90, fit.slope, fit.quantile(0.9)) == (None,) * 4  # n_min: anything up to n50, if at all
     assert fit.half_width == math.inf
-    assert fit.n_min is None  # anything up to n50
-    assert fit.n90 is None
-    assert fit.quantile(0.9) is None
-
-
-@pytest.mark.parametrize(
-    ("cells", "end"),
-    [
-        ({3: (4, 4)}, 3),  # 2^-4 > 0.025
-        ({1: (51, 100), 2: (11, 20)}, 1),  # a bare majority
-        ({3: (0, 4)}, 3),
-        ({5: (48, 100), 6: (49, 100)}, 6),
-    ],
-)
-def test_a_bare_majority_bounds_nothing(cells: Cells, end: int) -> None:
-    fit = fit_threshold(Counts.from_cells(cells))
-    assert (fit.censored, fit.n50, fit.n50_low, fit.n50_high) == ("undetermined", end, None, None)
-    assert fit.n_min is None
-    assert not fit.resolved
-
-
-def test_censored_on_the_right() -> None:
-    # The mirror image of the last case above: together 11 of 12 fail, from N = 4 on 7 of 8.
-    fit = fit_threshold(Counts.from_cells({3: (0, 4), 4: (0, 4), 5: (1, 4)}))
-    assert (fit.censored, fit.n50, fit.n50_low, fit.n50_high) == ("right", 3.0, 3.0, None)
-    assert fit.n_min is None
-    assert not fit.resolved
-
-
-@pytest.mark.parametrize(
-    ("cells", "n50"),
-    [
-        ({5: (12, 16), 6: (3, 16)}, 6.0),  # pooled: 15/32 everywhere, never reaches 1/2
-        ({8: (8, 16)}, 8.0),  # one N, exactly a half
-        ({5: (12, 16), 6: (4, 16)}, 5.0),  # pooled: exactly a half everywhere
-        ({4: (3, 16), 9: (3, 16), 16: (8, 16), 17: (0, 64), 40: (40, 64), 41: (0, 900)}, 41.0),
-    ],
-)
-def test_data_that_do_not_rise_are_undetermined(cells: Cells, n50: float) -> None:
-    fit = fit_threshold(Counts.from_cells(cells))
-    assert fit.censored == "undetermined"
-    assert (fit.n50_low, fit.n50_high, fit.n90, fit.slope, fit.n_min) == (None,) * 5
-    assert fit.n50 == n50
     assert not fit.resolved
 
 
@@ -452,7 +428,7 @@ def test_lack_of_fit_tells_a_dip_from_a_curve() -> None:
 def test_lack_of_fit_has_its_level() -> None:
     rng = np.random.default_rng(5)
     tested = np.array([14, 17, 20, 23, 27, 40])
-    repetitions = 80
+    repetitions = 50
     rejected = 0
     for _ in range(repetitions):
         successes = rng.binomial(12, success_probability(tested.astype(float), 20.3, 8.0))

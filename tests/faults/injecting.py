@@ -27,8 +27,6 @@ from analysis.tasks import trials as trials_module
 from faults import disks
 from faults.driver import Driver, limit_file_size
 
-__all__ = ["KINDS", "Bench", "Reference"]
-
 ARGUMENTS = ["scale", "--dims", "2,3", "--trials", "12", "--quiet"]
 SERIAL = ["--executor", "serial"]
 
