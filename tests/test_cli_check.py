@@ -28,18 +28,13 @@ def exit_code(arguments: list[str]) -> int:
 
 BAD = [
     (["--claim", "P1.99"], "--claim", "'P1.99'"),
-    (["--claim", ""], "--claim", "''"),
     (["--claim", "P1.1,Q"], "--claim", "'Q'"),
     (["Q"], " CLAIM:", "'Q'"),
     (["P1.1", "S.99"], " CLAIM:", "'S.99'"),
     (["--json", "-"], "--json", "'-'"),
-    (["--json", "/dev/null"], "--json", "/dev/null"),
     (["--json", "x", "--latex", "./x"], "--latex", "--json"),
     (["--seed", str(2**63)], "--seed", "9223372036854775808"),
     (["--max-dim", "100000"], "--max-dim", "100000"),
-    (["--max-dim", "3"], "--max-dim", "3"),
-    (["--max-dim", "many"], "--max-dim", "'many'"),
-    (["--seed", "-1"], "--seed", "-1"),
     (["--workers", "0"], "--workers", "0"),
     (["--json", "no/such/folder/x.json"], "--json", "no/such/folder/x.json"),
     (["--latex", "."], "--latex", "'.'"),

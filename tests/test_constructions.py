@@ -15,17 +15,13 @@ from hypothesis import strategies as st
 from proofs_check.symbolic import components as symbols
 from proofs_check.testing import (
     Problem,
-    actions_in_ball,
     assert_bellman_optimal,
     assert_reduced_residuals,
     assert_value_is_return,
     dims,
     discounts,
     draw_problem,
-    goals,
-    observations,
     problems,
-    rotations,
 )
 from proofs_check.testing.checks import check_bellman, check_return
 from toyenvs import algebra
@@ -69,15 +65,6 @@ def test_the_value_is_the_return_of_the_policy(problem: Problem) -> None:
     assert_value_is_return(problem)
 
 
-@pytest.mark.parametrize("construction_type", CONSTRUCTIONS.values())
-@pytest.mark.parametrize("group", ["so", "o"])
-def test_the_claims_hold_without_a_discount(construction_type: type[Construction], group: str) -> None:
-    problem = draw_problem(construction_type(3, 0.0), group, batch_size=3, num_transitions=6)
-    assert_reduced_residuals(problem)
-    assert_bellman_optimal(problem)
-    assert_value_is_return(problem)
-
-
 def test_without_a_discount_the_second_proposition_has_nothing_to_learn_from() -> None:
     problem = draw_problem(NoRewardGradient(3, 0.0), "so")
     residual = losses.bellman_residual(
@@ -89,52 +76,7 @@ def test_without_a_discount_the_second_proposition_has_nothing_to_learn_from() -
     assert GradientFeedback(3, 0.0).informative
 
 
-# --- goal gradients against finite differences ------------------------------------------------------------
-
-
-@pytest.mark.parametrize("construction_type", CONSTRUCTIONS.values())
-def test_the_goal_gradient_of_the_value_is_its_central_difference(construction_type: type[Construction]) -> None:
-    problem = draw_problem(construction_type(3, 0.8), "so", batch_size=2, num_transitions=4)
-    construction, transitions = problem.construction, problem.transitions
-    param = problem.online_param[:, None]
-
-    def value(goal: torch.Tensor) -> torch.Tensor:
-        return construction.q_value(param, transitions.observation, transitions.action, goal)
-
-    goal = transitions.desired_goal.clone().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(value(goal).sum(), goal)
-    step = 1e-5
-    for i, direction in enumerate(torch.eye(3, dtype=torch.float64)):
-        ahead, behind = (value(transitions.desired_goal + sign * step * direction) for sign in (1, -1))
-        # Truncation: step²/6 times the third derivative of γ‖g‖/(1−γ)², at most 20·1.2/‖g‖² with ‖g‖ ≥ e^-1.5,
-        # so 1e-8. Rounding: 1e-16·|Q|/step, so 1e-9. 1e-7 leaves a factor of ten.
-        torch.testing.assert_close(gradient[..., i], (ahead - behind) / (2 * step), rtol=0, atol=1e-7)
-
-
 # --- the formulas on symbols (their proofs are claims of the ledger) ----------------------------------------
-
-
-def symbolic_state(construction: Construction, waiting: bool) -> sympy.Matrix:
-    second = symbols.vector("t", construction.dim)
-    if isinstance(construction, GradientFeedback):
-        return second
-    first = sympy.zeros(construction.dim, 1) if waiting else symbols.vector("s", construction.dim)
-    return algebra.join(first, second)
-
-
-CASES = [(GradientFeedback, False), (NoRewardGradient, False), (NoRewardGradient, True)]
-
-
-def test_in_the_plane_a_rotation_by_an_angle_gives_the_same_identity() -> None:
-    # A second parametrisation of SO(2), which reaches the half turn that the Cayley transform leaves out.
-    construction = GradientFeedback(2, GAMMA)
-    U, target = symbols.planar_rotation("phi"), symbols.planar_rotation("psi")
-    s, a, g = (symbols.vector(name, 2) for name in "sag")
-    following = construction.dynamics(U, s, a)
-    next_action = construction.policy(target, following, g)
-    backup = construction.reward(following, g) + GAMMA * construction.q_value(target, following, next_action, g)
-    assert sympy.simplify(construction.q_value(U, s, a, g) - backup) == 0
-    assert symbols.planar_rotation(sympy.pi) == -sympy.eye(2)
 
 
 @pytest.mark.usefixtures("unchecked_types")
@@ -150,60 +92,6 @@ def test_symbolic_parameters_are_orthogonal_and_misuse_is_refused() -> None:
     for dim in bad_dims:
         with pytest.raises(ValueError, match=r"^dim: .* is not an integer >= 1$"):
             symbols.vector("g", dim)
-
-
-# --- one formula, three kinds of vector -------------------------------------------------------------------
-
-
-@given(st.data())
-def test_numpy_and_torch_compute_the_same(data: st.DataObject) -> None:
-    construction_type = data.draw(st.sampled_from(list(CONSTRUCTIONS.values())))
-    construction = construction_type(data.draw(dims()), data.draw(discounts()))
-    dim = construction.dim
-    arrays = (
-        data.draw(rotations("o", dim)),
-        data.draw(observations(construction)),
-        data.draw(actions_in_ball(dim)),
-        data.draw(goals(dim)),
-    )
-    tensors = tuple(torch.from_numpy(x) for x in arrays)
-
-    def evaluate(U: Any, s: Any, a: Any, g: Any) -> list[Any]:
-        following = construction.dynamics(U, s, a)
-        return [
-            following,
-            construction.achieved_goal(s),
-            construction.reward(following, g),
-            construction.q_value(U, s, a, g),
-            construction.policy(U, s, g),
-            construction.initial_observation(a),
-        ]
-
-    for from_numpy, from_torch in zip(evaluate(*arrays), evaluate(*tensors), strict=True):
-        np.testing.assert_allclose(from_numpy, from_torch.numpy(), rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.parametrize(("construction_type", "waiting"), CASES)
-def test_symbols_and_numpy_compute_the_same(construction_type: type[Construction], waiting: bool) -> None:
-    rng = np.random.default_rng(7)
-    symbolic, numeric = construction_type(2, GAMMA), construction_type(2, 0.6)
-    s, a, g = symbolic_state(symbolic, waiting), symbols.vector("a", 2), symbols.vector("g", 2)
-    U = symbols.planar_rotation("phi")
-    names = sorted((s.free_symbols | a.free_symbols | g.free_symbols | U.free_symbols), key=str)
-    values = {name: sympy.Float(x, 17) for name, x in zip(names, rng.uniform(-1, 1, len(names)), strict=True)}
-    values[GAMMA] = sympy.Float(0.6, 17)
-
-    def number(expression: Any) -> np.ndarray:
-        return np.array(sympy.Matrix([expression]).subs(values).evalf(), dtype=np.float64).squeeze()
-
-    U_, s_, a_, g_ = (number(x) for x in (U, s, a, g))
-    for left, right in (
-        (symbolic.dynamics(U, s, a), numeric.dynamics(U_, s_, a_)),
-        (symbolic.q_value(U, s, a, g), numeric.q_value(U_, s_, a_, g_)),
-        (symbolic.policy(U, s, g), numeric.policy(U_, s_, g_)),
-        (symbolic.reward(s, g), numeric.reward(s_, g_)),
-    ):
-        np.testing.assert_allclose(number(left), np.squeeze(right), rtol=1e-12, atol=1e-12)
 
 
 # --- numbers worked by hand -------------------------------------------------------------------------------
@@ -275,52 +163,6 @@ def test_with_short_goals_value_and_policy_are_optimal(construction: ProjectedGo
     # The checks behind the assertions, which themselves ask for actions and goals of the same shape.
     check_bellman(problem, any_target=True, num_actions=16, seed=0, rtol=1e-10)
     check_return(problem, rtol=1e-8)
-
-
-@any_short_goals
-def test_with_short_goals_the_reduced_residuals_are_the_bellman_error_and_its_goal_gradient(
-    construction: ProjectedGoal, group: str, seed: int
-) -> None:
-    problem = projected_problem(construction, group, seed)
-    transitions = problem.transitions
-    reduced = construction.reduced_residuals(transitions.observation, transitions.action, transitions.next_observation)
-    assert reduced is not None
-    arguments = (construction, problem.online_param, problem.target_param, transitions)
-    shared = problem.online_param[:, None]
-    # Values are about |g|/(1−γ)² ≤ 450 here: 1e-10 of that.
-    torch.testing.assert_close(
-        reduced.bellman_residual(shared, transitions.desired_goal),
-        losses.bellman_residual(*arguments),
-        rtol=0,
-        atol=5e-8,
-    )
-    torch.testing.assert_close(
-        reduced.goal_gradient_residual(shared), losses.goal_gradient_residual(*arguments), rtol=0, atol=5e-8
-    )
-
-
-@any_short_goals
-def test_goals_say_nothing_of_the_rows_that_they_do_not_see(construction: ProjectedGoal, group: str, seed: int) -> None:
-    problem = projected_problem(construction, group, seed)
-    k, transitions = construction.goal_dim, problem.transitions
-    changed = torch.cat([problem.online_param[:, :k], problem.target_param[:, k:]], dim=1)
-    for param in (problem.online_param, changed):
-        residual = losses.bellman_residual(construction, param, problem.target_param, transitions)
-        expected = losses.bellman_residual(construction, problem.online_param, problem.target_param, transitions)
-        torch.testing.assert_close(residual, expected, rtol=1e-9, atol=1e-9)
-
-
-def test_goals_of_all_dimensions_are_the_first_proposition() -> None:
-    problem = draw_problem(GradientFeedback(3, 0.8), "so")
-    first, projected = problem.construction, ProjectedGoal(3, 0.8, 3)
-    t, U = problem.transitions, problem.true_param[:, None]
-    for name, arguments in (
-        ("dynamics", (U, t.observation, t.action)),
-        ("reward", (t.next_observation, t.desired_goal)),
-        ("q_value", (U, t.observation, t.action, t.desired_goal)),
-        ("policy", (U, t.observation, t.desired_goal)),
-    ):
-        assert torch.equal(getattr(first, name)(*arguments), getattr(projected, name)(*arguments)), name
 
 
 def test_short_goals_by_hand() -> None:

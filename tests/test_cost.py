@@ -10,10 +10,9 @@ import sympy
 from torch.utils._python_dispatch import TorchDispatchMode
 from typing_extensions import override
 
-from proofs_check.claim import CheckSettings, Claim, Strength, Truth
+from proofs_check.claim import CheckSettings, Strength, Truth
 from proofs_check.claims import cost
 from proofs_check.claims.cost import Sizes, ddpg_cost, layer_costs, measured_cost, reengage_cost, reengage_cost_in_graph
-from proofs_check.proving.derivation import CHECKED
 
 FORMULAS: dict[str, Callable[[Any, Any], Any]] = {
     "ddpg": ddpg_cost,
@@ -21,7 +20,6 @@ FORMULAS: dict[str, Callable[[Any, Any], Any]] = {
     "reengage, target in graph, critic's weights only": reengage_cost,
     "reengage, target in graph, backward()": reengage_cost_in_graph,
 }
-by_claim = pytest.mark.parametrize("claim", cost.SECTION.claims, ids=lambda claim: claim.id)
 
 UNEQUAL = Sizes(3, 5, 2, 7, (11, 13), (17, 19))
 """All different primes."""
@@ -41,17 +39,6 @@ class MultiplicationCounter(TorchDispatchMode):
             assert "mm" not in func._schema.name, func
             assert "matmul" not in func._schema.name, func
         return func(*args, **(kwargs or {}))
-
-
-@by_claim
-def test_claims_are_as_expected(claim: Claim) -> None:
-    result = claim.check()
-    assert result.as_expected, [piece.finding for piece in result.evidence]
-    assert claim.expected is Truth.TRUE
-    for piece in result.evidence:
-        assert any(line.startswith(CHECKED) for line in piece.finding.steps)
-        if piece.kind.strength is Strength.PROVED:
-            assert piece.finding.scope == "all sizes, given K.1 to K.3"
 
 
 def test_the_smallest_network_by_hand() -> None:
@@ -75,15 +62,6 @@ def test_a_second_counter_finds_the_same(program: str) -> None:
     with MultiplicationCounter() as counter:
         cost._PROGRAMS[program](problem)
     assert counter.total == FORMULAS[program](UNEQUAL.critic_costs(), UNEQUAL.actor_costs())
-
-
-def test_closed_forms_are_the_sums_of_the_passes() -> None:
-    f_1, between, f_last, actor = sympy.symbols("f1 f2 f3 F_A")
-    critic = f_1 + between + f_last
-    layers = [f_1, between, f_last], [actor, 0, 0]
-    assert sympy.expand(ddpg_cost(*layers) - (actor + 4 * critic - f_1)) == 0
-    assert sympy.expand(reengage_cost(*layers) - (2 * actor + 8 * critic - f_1 - f_last)) == 0
-    assert sympy.expand(reengage_cost_in_graph(*layers) - (6 * actor + 12 * critic - 2 * f_last)) == 0
 
 
 def test_a_wrong_formula_is_refuted() -> None:

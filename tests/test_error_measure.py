@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,7 @@ from analysis.errors import ConfigError
 from analysis.experiments.estimate import Estimate, SizeEstimate
 from analysis.experiments.plan import FixedSizes, Search
 from analysis.measures import ErrorMeasure
-from analysis.running.sweep import Finished, replay
-from analysis.storage.store import Store, identities
+from analysis.running.sweep import replay
 from analysis.tasks import Batch, Row, Task, make_task
 
 TASK = make_task({"dim": 3, "method": "global-solver", "noise": 0.1})
@@ -86,23 +84,3 @@ def test_one_trial_has_no_interval_and_none_has_no_mean() -> None:
 def test_sizes_that_are_none_are_refused(sizes: tuple[Any, ...]) -> None:
     with pytest.raises(ConfigError, match=r"^sizes: "):
         ErrorMeasure(sizes=sizes).plan(TASK)
-
-
-def test_it_goes_on_from_a_store(tmp_path: Path) -> None:
-    kept: list[bool] = []
-
-    def load_or_draw(batch: Batch) -> list[Row]:
-        rows = store.load(batch)
-        kept.append(rows is not None)
-        return rows or draw(batch)
-
-    def finish() -> Finished:
-        return replay(MEASURE.plan(TASK), load_or_draw)
-
-    with Store(tmp_path / "s.sqlite", identities([TASK])) as store:
-        whole = finish()
-        for batch in MEASURE.plan(TASK).next_round()[::2]:
-            store.save(batch, draw(batch))
-    with Store(tmp_path / "s.sqlite", identities([TASK])) as store:
-        assert finish() == whole
-    assert kept == [False] * 6 + [True, False] * 3

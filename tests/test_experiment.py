@@ -23,28 +23,6 @@ from toyenvs.hypothesis_classes import HYPOTHESIS_CLASSES
 
 THRESHOLD = ThresholdMeasure()
 
-BAD: list[tuple[dict[str, Any], str, str]] = [
-    ({"dims": ()}, "dims", "[]"),
-    ({"dims": (0,)}, "dims", "0"),
-    ({"dims": (1, 4)}, "dims", "1"),
-    ({"dims": (4, 4)}, "dims", "[4, 4]"),
-    ({"dims": (True,)}, "dims", "True"),
-    ({"dims": (99_999_999_999,)}, "dims", "99999999999"),
-    ({"learners": ()}, "learners", "[]"),
-    ({"learners": ("foo",)}, "learners", "'foo'"),
-    ({"learners": ("ddpg", "ddpg")}, "learners", "['ddpg', 'ddpg']"),
-    ({"trials": 0}, "trials", "0"),
-]
-
-
-@pytest.mark.parametrize(("values", "argument", "shown"), BAD, ids=str)
-def test_a_bad_value_is_refused_by_name(values: dict[str, Any], argument: str, shown: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        compare_learners(**{"dims": (2, 3), "learners": ("ddpg",), **values})
-    assert caught.value.argument == argument
-    assert str(caught.value).startswith(f"{argument}: {shown} is not allowed; ")
-    assert "\n" not in str(caught.value)
-
 
 def test_the_plain_experiment_has_a_curve_a_learner() -> None:
     experiment = compare_learners((2, 3, 5), ("ddpg", "reengage", "gradient-only"), seed=4)

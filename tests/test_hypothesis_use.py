@@ -39,19 +39,6 @@ def test_descent_recovers_the_parameter_from_plenty_of_data(name: str, optimizer
     torch.testing.assert_close(members.project(result.param), result.param, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["all", "symmetric", "diagonal", "circulant", "householder"])
-@pytest.mark.usefixtures("unchecked_types")
-def test_scalars_alone_recover_the_parameter_too(name: str) -> None:
-    # DDPG's loss: convex on the linear spaces.
-    dim = 4
-    problem = draw_problem(GradientFeedback(dim, 0.0), name, 0, 4, 120, goal_spread=0.0)
-    members = problem.hypothesis_class
-    result = train(
-        problem.construction, members, problem.transitions, problem.online_param, 0.0, DescentSettings(max_steps=5000)
-    )
-    torch.testing.assert_close(result.param, problem.true_param, rtol=0, atol=2e-5)
-
-
 @pytest.mark.parametrize("name", ["low-rank data", "householder data"])
 def test_a_trial_that_is_no_number_is_diverged(name: str) -> None:
     # These classes factorise matrices, and torch's factorisations stop at a NaN.

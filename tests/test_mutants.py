@@ -89,7 +89,7 @@ def run_in_a_fresh_process(chosen: Sequence[Mutant]) -> dict[str, str]:
         "wanted = set(sys.stdin.read().split(chr(0)))\n"
         "modules = sys.argv[1:]\n"
         "chosen = [m for m in all_mutants(modules) if m.key in wanted]\n"
-        "for m, o in zip(chosen, outcomes_of(chosen, 1)):\n"
+        "for m, o in zip(chosen, outcomes_of(chosen, 2)):\n"
         "    print(m.key, o.caught_by, o.how, sep=chr(0))\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT)])}

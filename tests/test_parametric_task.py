@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,10 @@ from typing_extensions import override
 
 from analysis.measures import ThresholdMeasure
 from analysis.tasks import FIELDS, Batch, ParametricTask, Row, make_task, online, parametric, run_batch
-from toyenvs.hypothesis_classes import SpecialOrthogonal
+from toyenvs.constructions import Construction, GradientFeedback, NoRewardGradient
 from toyenvs.learners.online import OnlineResult
-from toyenvs.replay import Transitions
-from toyenvs.replay.protocol import collect_buffers
+
+pytestmark = pytest.mark.usefixtures("unchecked_module")  # hundreds of trainings
 
 succeeds = ThresholdMeasure(epsilon=0.01).succeeds
 
@@ -44,28 +43,6 @@ def column(name: str, rows: Sequence[Row]) -> list[Any]:
 def parts_of(whole: Batch) -> list[range]:
     assert isinstance(whole.task, ParametricTask)
     return whole.task.parts(whole.size, whole.trials)
-
-
-@pytest.mark.parametrize(
-    "fields", [{}, {"steps_per_goal": 3}, {"relabels": 2}, {"actions": "on-policy", "noise": 0.1}], ids=str
-)
-def test_buffers_of_a_task_are_nested_in_the_number_of_transitions(fields: dict[str, Any]) -> None:
-    task = make_task({"dim": 4, **fields})
-    truth = torch.from_numpy(SpecialOrthogonal().sample(4, np.random.default_rng(0)))[None]
-    seeds = [np.random.SeedSequence(5, spawn_key=(4, 1))]
-
-    def collect(num_transitions: int) -> Transitions:
-        return collect_buffers(task.problem.make_construction(), truth, seeds, num_transitions, task.data)
-
-    long, relabels = collect(11), task.data.relabels
-    assert long.action.shape[1] == 11 * relabels
-    for num_transitions in (1, 4, 10):
-        short, rows = collect(num_transitions), num_transitions * relabels
-        for name in ("observation", "action", "reward", "next_observation", "desired_goal"):
-            assert torch.equal(getattr(short, name), getattr(long, name)[:, :rows]), name
-    goals = long.desired_goal[0, ::relabels]
-    changes = [bool((a != b).any()) for a, b in pairwise(goals)]
-    assert changes == [(i + 1) % task.data.steps_per_goal == 0 for i in range(10)]
 
 
 def test_a_batch_repeats_to_the_bit() -> None:
@@ -168,21 +145,25 @@ def test_no_learner_beats_identifiability() -> None:
     for learner, size in (("ddpg", 15 - dim), ("ddpg", 3), ("reengage", 1)):
         # With a success probability of 0.1 % more than 4 of 200 happen once in 1e5 runs; 2 % is 4 of 200.
         assert binom.sf(4, trials, 1e-3) < 1e-5
-        assert successes(run(learner, dim, size, trials)) <= 4
+        rows = run(learner, dim, size, trials)
+        assert successes(rows) <= 4
+        # Not for want of optimisation: the equations are solved, by something else than U.
+        assert column("outcome", rows).count("converged") >= 0.9 * trials
 
 
-@pytest.mark.parametrize("dim", [3, 4, 6])
-def test_reengage_needs_one_transition_less_than_d(dim: int) -> None:
+@pytest.mark.parametrize(
+    ("construction_type", "dim"), [(GradientFeedback, 3), (GradientFeedback, 6), (NoRewardGradient, 4)]
+)
+def test_reengage_needs_one_informative_transition_less_than_d(construction_type: type[Construction], dim: int) -> None:
     """On SO(d) the fibre at N = d − 2 is a circle, of which ε-optimal angles are 9 %; at d − 1 it is a point."""
+    enough, few = (construction_type.transitions_for_informative(count) for count in (dim - 1, dim - 2))
     # |angle| ≤ arccos(1 − ε): a share 2·0.1415/2π = 4.5 % of the circle. 50 trials: more than 12 has probability 1e-6.
     assert binom.sf(12, 50, 2 * np.arccos(0.99) / (2 * np.pi)) < 1e-6
-    assert successes(run("reengage", dim, dim - 2, trials=50)) <= 12
-    assert successes(run("reengage", dim, dim - 1, trials=50)) >= 45
+    assert successes(run("reengage", dim, few, trials=50, construction=construction_type.name)) <= 12
+    assert successes(run("reengage", dim, enough, trials=50, construction=construction_type.name)) >= 45
 
 
 def test_diverged_trials_are_named_failures(monkeypatch: pytest.MonkeyPatch) -> None:
-    from toyenvs.constructions import GradientFeedback
-
     honest = GradientFeedback.dynamics
     monkeypatch.setattr(
         GradientFeedback,
@@ -253,12 +234,6 @@ def test_a_global_solver_counts_its_starts() -> None:
         assert 10 <= starts <= FIELDS["restarts"]  # one zero has to be found ten times
     assert {*column("num_starts", run("ddpg", 3, 3, trials=6, method="global-solver", restarts=1))} == {1}
     assert {*column("num_starts", run("ddpg", 3, 8, trials=2))} == {1}
-
-
-def test_least_squares_needs_an_equation_for_every_entry() -> None:
-    """d² = 9 generic scalars determine a matrix without UᵀU = I; 8 leave a line, whose shortest point is not U."""
-    assert successes(run("ddpg", 3, 9, trials=10, method="least-squares")) == 10
-    assert successes(run("ddpg", 3, 8, trials=10, method="least-squares")) == 0
 
 
 def test_the_relaxation_lies_between_the_global_solver_and_least_squares() -> None:

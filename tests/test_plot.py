@@ -125,11 +125,20 @@ def test_captions_name_the_lines_that_are_there() -> None:
         (["--venue", "aai"], "argument --venue: 'aai' is not allowed; did you mean aaai?"),
         (["--width", "page"], "argument --width: 'page' is not allowed"),
         (["--format", "pdf,eps"], "argument --format: 'eps' is not allowed"),
+        (["--figure", "complexty"], "complexity"),
+        (["--format", "pgf"], "needs a TeX installation"),
+        (["--usetex"], "needs a TeX installation"),
     ],
 )
 def test_bad_options_cost_one_line(
-    arguments: list[str], said: str, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    said: str,
+    finished: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # where no TeX is
     assert main(["plot", str(finished), "--out", str(tmp_path / "new"), *arguments]) == 2
     captured = capsys.readouterr()
     assert said in captured.err
@@ -267,24 +276,6 @@ def test_the_landscape_is_zero_at_the_truth_and_typical_far_away() -> None:
     few = landscape(make_task({"dim": 4}), 3, 0.01)
     assert not few.successes.any()  # three of seven equations: the loss is 0 at other parameters
     assert few.minima[-1] < 1e-9
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (["--figure", "complexty"], "complexity"),
-        (["--format", "pgf"], "needs a TeX installation"),
-        (["--usetex"], "needs a TeX installation"),
-    ],
-)
-def test_figures_that_a_run_does_not_have(
-    words: list[str], told: str, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert main(["plot", str(finished), *words, "--out", str(tmp_path / "out")]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert told in line
-    assert not (tmp_path / "out").exists()
 
 
 def test_several_runs_are_told_apart(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,13 +11,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from analysis.cli.main import main
 from analysis.cli.scale import shard_of
 from analysis.errors import ConfigError
-from analysis.experiments.experiment import EXPECTATIONS, Curve, Experiment, Point
+from analysis.experiments.experiment import EXPECTATIONS, Point
 from analysis.experiments.plan import Search
 from analysis.measures import MEASURES, ErrorMeasure, ThresholdMeasure
 from analysis.presets.loading import PRESETS, load_preset, make_experiment, preset_text
@@ -236,76 +234,51 @@ def test_a_measure_says_how_it_can_be_judged(measure: str, kind: str) -> None:
 
 MALFORMED: list[tuple[dict[str, Any], str]] = [
     ({}, "curves"),
-    (changed(("curves",), None), "curves"),
-    (changed(("curves",), []), "curves"),
-    (changed(("curves",), "A"), "curves"),
     (changed(("curves",), [1]), "curves"),
-    (changed(("curves",), {"label": "A"}), "curves"),
     (changed(("colour",), "red"), "preset"),
     (changed(("curves", 0, "colour"), "red"), "curves"),
     (changed(("common", "colour"), "red"), "common"),
     (changed(("full", "colour"), "red"), "full"),
     (changed(("common",), [1]), "common"),
-    (changed(("full",), "no"), "full"),
-    (changed(("curves", 0, "full"), 1), "full"),
     (changed(("curves", 0, "full"), {"colour": "red"}), "full"),
     (changed(("title",), 3), "title"),
-    (changed(("about",), ["a"]), "about"),
     (changed(("x",), "colour"), "x"),
-    (changed(("x",), 1), "x"),
     (changed(("x",), "goal_dim"), "goal_dim"),
     (changed(("measure",), "speed"), "measure"),
     (changed(("measure",), "error"), "sizes"),
     (changed(("sizes",), ["D"]), "sizes"),
-    (changed(("sizes",), "D"), "sizes"),
     (changed(("sizes",), [3]), "sizes"),
     ({**TABLE, "measure": "error", "sizes": ["N"]}, "sizes"),
     ({**TABLE, "measure": "error", "sizes": ["D/100"]}, "sizes"),
-    ({**TABLE, "measure": "error", "sizes": ["10**400"]}, "sizes"),
     (changed(("curves", 0, "label"), None), "label"),
     (changed(("curves", 0, "label"), ""), "label"),
-    (changed(("curves", 0, "label"), 3), "label"),
     (changed(("curves", 0, "label"), "B"), "label"),
     (changed(("curves", 0, "label"), "A, {colour}"), "label"),
     (changed(("curves", 0, "label"), "A, {"), "label"),
-    (changed(("curves", 0, "label"), "A, {}"), "label"),
-    (changed(("curves", 0, "label"), "A, {0}"), "label"),
     (changed(("curves", 0, "label"), "A, {learner.__class__}"), "label"),
     (changed(("curves", 0, "label"), "A, {learner!z}"), "label"),
-    (changed(("curves", 0, "label"), "A, {learner:{learner}}"), "label"),
     (changed(("curves", 0, "label"), "A, {trials:999999999}"), "label"),
     (changed(("curves", 0, "label"), "A\nB"), "label"),
     (changed(("curves", 0, "expect"), 1), "expect"),
     (changed(("curves", 1, "expect"), "equal"), "expect"),
     ({**TABLE, "measure": "error", "sizes": []}, "sizes"),
     (changed(("curves", 0, "tolerance"), 0), "tolerance"),
-    (changed(("curves", 0, "tolerance"), "a lot"), "tolerance"),
     (changed(("curves", 0, "not_below_from"), "three"), "not_below_from"),
     (changed(("curves", 0, "not_above"), 0), "not_above"),
     (changed(("curves", 0, "predicted"), 3), "predicted"),
     (changed(("curves", 0, "predicted"), "N"), "predicted"),
-    (changed(("curves", 0, "predicted"), ""), "predicted"),
-    (changed(("curves", 0, "predicted"), "__import__('os').getpid()"), "predicted"),
     (changed(("curves", 0, "prediction_label"), 3), "prediction_label"),
     (changed(("curves", 0, "dim"), None), "dim"),
     (changed(("curves", 0, "dim"), []), "dim"),
     (changed(("curves", 0, "dim"), [3, 3]), "dim"),
     (changed(("curves", 0, "dim"), [1, 3]), "dim"),
-    (changed(("curves", 0, "dim"), ["three"]), "dim"),
-    (changed(("curves", 0, "dim"), [[3]]), "dim"),
-    (changed(("curves", 0, "dim"), {"from": 3}), "dim"),
     (changed(("curves", 0, "learner"), "foo"), "learner"),
     (changed(("curves", 0, "learner"), ["ddpg", "ddpg"]), "learner"),
-    (changed(("curves", 0, "learner"), {"a": 1}), "learner"),
-    (changed(("curves", 0, "learner"), []), "learner"),
-    (changed(("curves", 0, "trials"), 1.5), "trials"),
     (changed(("curves", 0, "points"), []), "points"),
-    (changed(("curves", 0, "points"), 3), "points"),
     (changed(("curves", 0, "points"), [3]), "points"),
     (changed(("curves", 0, "points"), [{"x": 3, "colour": "red"}]), "points"),
     (changed(("curves", 0, "points"), [{"dim": 3}]), "x"),
     (changed(("curves", 0, "points"), [{"x": 3}, {"x": 3}]), "x"),
-    (changed(("curves", 0, "points"), [{"x": [1], "dim": 3}]), "x"),
     (changed(("curves", 0, "points"), [{"x": 3, "predicted": 4}]), "predicted"),
 ]
 
@@ -338,72 +311,6 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
         refused(path, "not valid TOML")
     with pytest.raises(ConfigError, match="preset: 'nothing' is not allowed; expected one of: propositions"):
         load_preset("nothing")
-
-
-SCALARS = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-3, 40),
-    st.floats(allow_nan=True),
-    st.text(max_size=8),
-    st.sampled_from(["dim", "ddpg", "equal", "global-solver", "d - 1", "so", "o", "error", "order", "{dim}", "A"]),
-)
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.dictionaries(
-            st.sampled_from(["x", "dim", "learner", "predicted", "label", "full", "trials"]), inner, max_size=3
-        ),
-    ),
-    max_leaves=6,
-)
-PATHS: list[tuple[str | int, ...]] = [
-    *((name,) for name in ("title", "x", "measure", "sizes", "common", "curves", "full", "about", "other")),
-    *(
-        ("common", name)
-        for name in ("dim", "learner", "discount", "goal_dim", "group", "seed", "relabels", "minibatch")
-    ),
-    *(
-        ("curves", 0, name)
-        for name in (
-            "label",
-            "predicted",
-            "expect",
-            "tolerance",
-            "not_below_from",
-            "not_above",
-            "points",
-            "dim",
-            "full",
-            "learner",
-        )
-    ),
-]
-
-
-def works_or_is_one_line(table: dict[str, Any], full: bool) -> bool:
-    try:
-        made: Experiment | ConfigError = make_experiment("fuzz", table, full=full)
-    except ConfigError as caught:
-        made = caught
-    if isinstance(made, ConfigError):
-        return "\n" not in str(made)
-    orders = [curve.predicted_order for curve in made.curves]
-    sound = all(isinstance(curve, Curve) and curve.points for curve in made.curves)
-    return sound and len(orders) > 0 and bool(made.hash()) and bool(made.described())
-
-
-@settings(max_examples=300)
-@given(st.sampled_from(PATHS), VALUES.filter(lambda value: value is not None), st.booleans())
-def test_any_value_in_any_place_works_or_is_one_line(path: tuple[str | int, ...], value: Any, full: bool) -> None:
-    assert works_or_is_one_line(changed(path, value), full)
-
-
-@settings(max_examples=100)
-@given(st.dictionaries(st.sampled_from(["title", "x", "measure", "sizes", "common", "curves", "full"]), VALUES))
-def test_any_table_works_or_is_one_line(table: dict[str, Any]) -> None:
-    assert works_or_is_one_line(table, False)
 
 
 # --- a user's file, through the command ---------------------------------------------------------------------
@@ -447,25 +354,6 @@ def test_a_users_file_is_measured_and_reported(tmp_path: Path, capsys: pytest.Ca
     # Without --out the run has its own directory; in this one, other tasks are refused.
     assert main([*arguments[:-1], "4"]) == 2
     assert "seed = 3, not 4" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("change", "error"),
-    [
-        (("d - 1", "d -"), "predicted: 'd -' is not allowed"),
-        (('x = "dim"', 'measure = "error"'), 'sizes: [] is not allowed; measure = "error" needs formulas of N'),
-    ],
-)
-def test_a_malformed_file_costs_the_command_one_line(
-    change: tuple[str, str], error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "mine.toml").write_text(MINE.replace(*change))
-    assert main(["scale", str(tmp_path / "mine.toml"), "--out", str(tmp_path / "run")]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.count("\n") == 1
-    assert f"mine.toml: {error}" in captured.err
-    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("name", PRESETS)

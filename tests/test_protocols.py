@@ -350,20 +350,3 @@ def test_with_short_goals_the_reduced_and_the_differentiated_path_agree(
         fast.loss_and_gradient(online, target, rows), slow.loss_and_gradient(online, target, rows), strict=True
     ):
         torch.testing.assert_close(quick, plain, rtol=1e-9, atol=1e-8)
-
-
-def test_translation_is_differentiated_where_the_target_parameter_matters() -> None:
-    buffers = collect_buffers(Translation(3, 0.0), rotations(3, 2), seeds(2), 4)
-    online, target, other = (rotations(3, 2, base) for base in (1, 2, 3))
-    fast = make_objective(Translation(3, 0.0), buffers, 0.7, minibatch=False)
-    slow = DifferentiatedObjective(Translation(3, 0.0), buffers, 0.7)
-    assert isinstance(fast, ReducedObjective)
-    for quick, plain in zip(
-        fast.loss_and_gradient(online, target), slow.loss_and_gradient(online, target), strict=True
-    ):
-        torch.testing.assert_close(quick, plain, rtol=1e-9, atol=1e-9)
-    bootstrapped = make_objective(Translation(3, 0.5), buffers, 0.7, minibatch=False)
-    assert isinstance(bootstrapped, DifferentiatedObjective)
-    assert not torch.allclose(
-        bootstrapped.loss_and_gradient(online, target)[0], bootstrapped.loss_and_gradient(online, other)[0]
-    )

@@ -20,34 +20,18 @@ from analysis.presets.comparison import compare_learners
 from analysis.reports.report import summary
 from analysis.reports.tables import csv_files, latex_table, markdown_table
 from analysis.results.experiment_results import ExperimentResults
-from analysis.running.sweep import Finished
 from analysis.tasks import Row
+from test_verdict import jump, rows
 
 DIMS = (3, 4, 6, 8, 12, 16, 24, 32)
 
 THRESHOLD = ThresholdMeasure()
-
-Cells = dict[int, tuple[int, int]]
 
 
 @lru_cache
 def found(dims: tuple[int, ...] = DIMS) -> ExperimentResults:
     """The results of theory's own jumps."""
     return results(quadratic, linear, dims=dims)
-
-
-def trials(cells: Cells) -> list[tuple[int, Row]]:
-    """Rows of trials that succeed as often as the cells say."""
-    kept = {
-        ok: Row(0, {"outcome": "converged", "accepted": True, "uniform_regret": 0.0 if ok else 2.0, "start": 0})
-        for ok in (False, True)
-    }
-    return [(n, kept[i < ok]) for n, (ok, count) in cells.items() for i in range(count)]
-
-
-def jump(n: int) -> list[tuple[int, Row]]:
-    """Success jumps from 0 of 25 to 25 of 25."""
-    return trials({n - 1: (0, 25), n: (25, 25), 2 * n: (25, 25)} if n > 1 else {1: (25, 25)})
 
 
 def results(
@@ -63,7 +47,7 @@ def results(
             curves.append(replace(curve, prediction=formula, points=points))
         experiment = replace(experiment, curves=tuple(curves))
     at = {"ddpg": ddpg, "reengage": reengage}
-    answers = {q: Finished("resolved", jump(at[q.task.learner](q.task.dim))) for q in experiment.questions}
+    answers = {q: rows(jump(at[q.task.learner](q.task.dim))) for q in experiment.questions}
     return ExperimentResults.from_answers(experiment, answers)
 
 
@@ -82,13 +66,6 @@ def test_the_predicted_orders_agree() -> None:
     assert "ReenGAGE's threshold grows linearly with d" in verdict.sentence
     assert "(d-1) fits best" in verdict.sentence
     assert "equals the predicted one at 8 of 8 points" in verdict.sentence
-
-
-@pytest.mark.parametrize(("ddpg", "reengage"), [(linear, linear), (quadratic, quadratic)])
-def test_other_orders_disagree(ddpg: Callable[[int], int], reengage: Callable[[int], int]) -> None:
-    verdict = results(ddpg, reengage).verdict
-    assert verdict.status == "disagrees"
-    assert "This disagrees with theory" in verdict.sentence
 
 
 def test_few_dimensions_are_undecided() -> None:
@@ -123,7 +100,7 @@ def test_resolved_integers_say_which_law_they_are() -> None:
     assert exact_laws(results(quadratic, lambda d: 2 * d, **alone)) == [()]  # d - 1 is predicted
 
 
-@pytest.mark.parametrize("dims", [(2, 3, 4, 6), (3, 4, 6, 8), (16, 20, 24, 28, 32)])
+@pytest.mark.parametrize("dims", [(2, 3, 4, 6), (16, 20, 24, 28, 32)])
 def test_no_order_is_named_where_several_fit(dims: tuple[int, ...]) -> None:
     found = results(quadratic, linear, dims=dims)
     assert found.verdict.status == "undecided"
@@ -147,19 +124,6 @@ def test_a_law_that_is_not_listed_is_not_taken_for_one_that_is(power: float, lea
     )
 
 
-def test_a_bare_exponent_would_mislead() -> None:
-    """The line d − 1 has a log-log slope above 1; the verdict is linear all the same."""
-    reengage = found().curves[1]
-    assert reengage.growth is not None
-    scaling = reengage.growth.scaling
-    exponent = scaling.exponent
-    assert exponent is not None
-    assert exponent.low is not None
-    assert exponent.low > 1
-    assert scaling.best == "d-1"
-    assert scaling.order_weights[1] > 0.99
-
-
 def read(results: ExperimentResults, name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(csv_files(results)[name].splitlines()))
 
@@ -180,7 +144,7 @@ def test_the_thresholds_file() -> None:
 
 
 def test_a_censored_threshold_is_not_hidden() -> None:
-    found = results(quadratic, linear, dims=(2, *DIMS))
+    found = results(quadratic, linear, dims=(2, *DIMS), learners=("reengage",))
     rows = read(found, "thresholds.csv")
     row = next(row for row in rows if (row["learner"], row["dim"]) == ("reengage", "2"))
     assert (row["n50"], row["n50_low"], row["censored"], row["n_min"]) == ("1.0", "", "left", "1")
@@ -194,12 +158,12 @@ def test_an_extrapolation_does_not_leave_out_what_never_succeeded() -> None:
     for question in experiment.questions:
         n50 = 1.2 * quadratic(question.task.dim)
         cells = {round(n50 * part): (round(100 / (1 + part**-12)), 100) for part in (0.8, 0.9, 1.0, 1.1, 1.3)}
-        rising[question] = Finished("precision", trials(cells))
+        rising[question] = rows(cells, "precision")
     growth = ExperimentResults.from_answers(experiment, rising).curves[0].growth
     assert growth is not None
     assert growth.ratio_limit is not None
     assert growth.ratio_limit.dims == (8, 10, 12, 16, 24, 32)
-    never = {**rising, question: Finished("censored", trials({500: (0, 100), 1000: (0, 100)}))}
+    never = {**rising, question: rows({500: (0, 100), 1000: (0, 100)}, "censored")}
     growth = ExperimentResults.from_answers(experiment, never).curves[0].growth
     assert growth is not None
     assert growth.ratio_limit is None
@@ -216,9 +180,9 @@ def test_the_scaling_file() -> None:
 
 
 def test_the_prediction_is_a_candidate_where_it_is_no_standing_one() -> None:
-    second = results(
-        lambda d: 2 * quadratic(d) - 1, lambda d: 2 * linear(d) - 1, construction="no-reward-gradient"
-    ).curves[1]
+    (second,) = results(
+        quadratic, lambda d: 2 * linear(d) - 1, construction="no-reward-gradient", learners=("reengage",)
+    ).curves
     assert second.growth is not None
     assert [fit.law.name for fit in second.growth.scaling.laws] == ["d-1", "d", "D+1", "d^2", "2D+1", "2d-3", "2d-1"]
     assert second.growth.scaling.best == "2d-3"
@@ -281,12 +245,12 @@ def test_marks_of_integers_are_integers() -> None:
         curves=tuple(replace(curve, expectation=Expectation("equal")) for curve in experiment.curves),
     )
     task = experiment.points[0].task
-    resolved = THRESHOLD.estimate(task, trials({1: (25, 25)}))
+    resolved = THRESHOLD.estimate(task, rows({1: (25, 25)}).rows)
     mark, integer = THRESHOLD.mark(resolved, integers)
     assert (mark.value, mark.low, mark.high, mark.censored, integer) == (1, None, None, "", None)
     mark, integer = THRESHOLD.mark(resolved, experiment)
     assert (mark.censored, integer) == ("left", 1)
-    open_one = THRESHOLD.estimate(task, trials({4: (1, 12), 5: (5, 12), 6: (8, 12), 7: (11, 12)}))
+    open_one = THRESHOLD.estimate(task, rows({4: (1, 12), 5: (5, 12), 6: (8, 12), 7: (11, 12)}).rows)
     mark, integer = THRESHOLD.mark(open_one, integers)
     assert open_one.fit is not None
     assert (mark.value, mark.censored, integer) == (open_one.fit.n_min, "", None)

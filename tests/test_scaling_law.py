@@ -116,7 +116,7 @@ def test_no_scatter_is_the_limit_of_little_scatter() -> None:
     counts = Counts.from_cells({5: (1, 16), 6: (5, 16), 8: (12, 16), 10: (16, 16)})
     likelihood = DimensionLikelihood(counts)
     x = np.log(np.array([5.5, 6.5, 7.0, 7.7]))
-    top = np.max(profile_log_likelihood(counts, np.linspace(1.5, 2.5, 20001), RATES))
+    top = np.max(profile_log_likelihood(counts, np.linspace(1.5, 2.5, 4001), RATES))
     direct = profile_log_likelihood(counts, x, RATES) - top
     assert likelihood.log_likelihood(x) == pytest.approx(direct, abs=6e-3)
     assert likelihood.log_marginal(x, np.full(4, 1e-4)) == pytest.approx(direct, abs=9e-3)
@@ -188,8 +188,7 @@ def test_a_jump_at_the_number_of_unknowns_is_quadratic() -> None:
     assert fit.between_dimension_sd == 0.0
 
 
-@pytest.mark.parametrize("name", list(LAWS))
-@pytest.mark.parametrize("constant", [0.9, 1.4])
+@pytest.mark.parametrize(("name", "constant"), list(zip(LAWS, (0.9, 1.4, 0.9, 1.4), strict=True)))
 def test_exact_laws_are_found_again(name: str, constant: float) -> None:
     law = LAWS[name]
     # At d = 2 the curve needs room below it.
@@ -210,7 +209,7 @@ def test_exact_laws_are_found_again(name: str, constant: float) -> None:
     assert fit.predict([4, 8]) == pytest.approx(fit.constant * np.exp(law.log([4, 8])))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_shallow_curves_with_scatter_choose_the_quadratic_family(seed: int) -> None:
     rng = np.random.default_rng(seed)
     scaling = fit_scaling(logistic(lambda d: 1.2 * (d * (d - 1) / 2) + 0.5, 6.0, 48, 0.1, rng))
@@ -276,13 +275,13 @@ def test_the_search_misses_nothing_a_dense_grid_finds() -> None:
     for fit in scaling.laws[1:3]:
         offsets = math.log(fit.constant) + np.linspace(-1.5, 1.5, 151)
         best = -math.inf
-        for tau in np.geomspace(1e-3, 3.0, 100):
+        for tau in np.geomspace(1e-3, 3.0, 50):
             total = sum(
                 likelihoods[d].log_marginal(offsets + fit.law.log([d])[0], np.full_like(offsets, tau)) for d in DIMS
             )
             best = max(best, float(np.max(total)))
-        # Curvature at most 2 per dimension in log τ (half a step: 0.04), offsets within 0.01 of τ: below 0.1 together.
-        assert best - 1e-6 <= fit.log_likelihood <= best + 0.1
+        # Curvature at most 2 per dimension in log τ (half a step: 0.08), offsets within 0.01 of τ: below 0.2 together.
+        assert best - 1e-6 <= fit.log_likelihood <= best + 0.2
 
 
 def test_local_exponents() -> None:

@@ -159,22 +159,20 @@ def test_a_store_without_trials_is_nobody_s(tmp_path: Path) -> None:
 # --- files that are no stores ------------------------------------------------------------------------------------
 
 
-def test_a_file_that_is_no_store_is_refused_and_nothing_changes(tmp_path: Path) -> None:
+def test_what_is_no_store_is_refused_and_nothing_changes(tmp_path: Path) -> None:
+    with pytest.raises(StoreError):
+        Store(tmp_path, TASKS)
+    with sqlite3.connect(tmp_path / "recipes.sqlite") as connection:
+        connection.execute("CREATE TABLE recipes (name TEXT)")
+    connection.close()
+    with pytest.raises(StoreError, match="something else"):
+        Store(tmp_path / "recipes.sqlite", TASKS)
     path = tmp_path / "s.sqlite"
     path.write_text("these are my notes, not a database\n" * 50)
     before = path.read_bytes()
     with pytest.raises(StoreError, match=r"is damaged \(file is not a database\)"):
         Store(path, TASKS)
     assert path.read_bytes() == before
-
-
-def test_another_database_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "s.sqlite"
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE recipes (name TEXT)")
-    connection.close()
-    with pytest.raises(StoreError, match="something else"):
-        Store(path, TASKS)
 
 
 def test_another_schema_is_refused(tmp_path: Path) -> None:
@@ -222,38 +220,6 @@ def test_a_second_driver_is_refused_until_the_first_is_gone(tmp_path: Path) -> N
         assert len(store) == 0
 
 
-def test_a_directory_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError):
-        Store(tmp_path, TASKS)
-
-
-def test_a_damaged_store_is_named_and_left_as_it_is(tmp_path: Path) -> None:
-    path = tmp_path / "s.sqlite"
-    with Store(path, TASKS) as store:
-        for n in range(4, 60):
-            store.save(Batch(TASK, n, first_trial=0, count=2), ROWS)
-    data = bytearray(path.read_bytes())
-    data[3 * 4096 : 4 * 4096] = b"\xff" * 4096
-    path.write_bytes(data)
-    with pytest.raises(StoreError, match=r"is damaged|is not a usable store"):
-        Store(path, TASKS)
-    assert path.read_bytes() == bytes(data)
-
-
-@pytest.mark.parametrize("value", ["not json", None])
-def test_a_store_that_does_not_say_what_it_is_is_refused(value: str | None, tmp_path: Path) -> None:
-    path = tmp_path / "s.sqlite"
-    Store(path, TASKS).close()
-    with sqlite3.connect(path) as connection:
-        if value is None:
-            connection.execute("DELETE FROM meta WHERE name = 'schema'")
-        else:
-            connection.execute("UPDATE meta SET value = ? WHERE name = 'schema'", (value,))
-    connection.close()
-    with pytest.raises(StoreDamagedError, match="does not say which schema it has"):
-        Store(path, TASKS)
-
-
 @pytest.mark.parametrize("rows", [ROWS, STEPS], ids=["one step", "several steps"])
 def test_a_part_of_a_batch_is_damage(rows: list[Row], tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
@@ -276,6 +242,8 @@ def test_a_part_of_a_batch_is_damage(rows: list[Row], tmp_path: Path) -> None:
         ("UPDATE trials SET outcome = replace(outcome, 'false', 'true')", "checksum of trial 1, N = 4 is wrong"),
         ("UPDATE trials SET step = 1 WHERE trial = 1", "checksum of trial 1, N = 4 is wrong"),
         ("UPDATE trials SET size = 'x'", "checksum"),
+        ("DELETE FROM meta WHERE name = 'schema'", "does not say which schema it has"),
+        ("UPDATE meta SET value = 'not json' WHERE name = 'schema'", "does not say which schema it has"),
         ("UPDATE tasks SET identity = replace(identity, 'ddpg', 'dppg')", "a task is not what was written"),
         ("UPDATE tasks SET identity = 'x'", "a task is not what was written"),
         ("DELETE FROM tasks", "the task of trial 0, N = 4 is not there"),

@@ -8,18 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor, nn
 from typing_extensions import override
 
 from proofs_check.testing import (
-    actions_in_ball,
     assert_gradient_matching,
-    dims,
     draw_problem,
-    goals,
-    rotations,
 )
 from proofs_check.testing.finite_differences import _noise, autodiff_gradient, central_differences
 from toyenvs.algebra import norm, scale
@@ -268,12 +262,3 @@ def test_bad_arguments_are_refused_with_a_remedy() -> None:
             assert_gradient_matching(good, good, goal)
     with pytest.raises(ValueError, match=r"^closed_form: shape \(3,\) is not \(20, 3\)"):
         assert_gradient_matching(good, good, G, closed_form=lambda goal: goal[0])
-
-
-@given(st.data())
-def test_strategies_serve_critics_as_well(data: st.DataObject) -> None:
-    dim = data.draw(dims(4))
-    goal = torch.from_numpy(data.draw(goals(dim)))
-    turn = torch.from_numpy(data.draw(rotations("o", dim)))
-    action = torch.from_numpy(data.draw(actions_in_ball(dim)))
-    assert_gradient_matching(lambda g: g @ (turn @ action), lambda g: (turn.mT @ g) @ action, goal)

@@ -10,7 +10,6 @@ import pytest
 import torch
 from hypothesis import find, given
 from hypothesis import strategies as st
-from typing_extensions import override
 
 from proofs_check.testing import (
     Problem,
@@ -24,17 +23,8 @@ from proofs_check.testing import (
     rotations,
     transitions,
 )
-from toyenvs.algebra import inner, norm
+from test_testing_constructions import HalfValue
 from toyenvs.constructions import GradientFeedback, NoRewardGradient
-
-
-class HalfValue(GradientFeedback):
-    """A value with γ‖g‖/(1−γ) for γ‖g‖/(1−γ)²: right at γ = 0 only."""
-
-    @override
-    def q_value(self, param: Any, observation: Any, action: Any, goal: Any) -> Any:
-        gamma = self.discount
-        return inner(goal, self.dynamics(param, observation, action)) / (1 - gamma) + gamma * norm(goal) / (1 - gamma)
 
 
 def fails(assertion: Callable[[Problem], None]) -> Callable[[Problem], bool]:

@@ -39,13 +39,13 @@ def rise(n50: float, slope: float, trials: int = 400) -> Cells:
     return {n: (round(trials / (1 + (n50 / n) ** slope)), trials) for n in sizes}
 
 
-def rows(cells: Cells) -> Finished:
+def rows(cells: Cells, stopped: str = "resolved") -> Finished:
     """Trials that succeed as often as the cells say."""
     kept = {
-        ok: Row(0, {"outcome": "converged", "accepted": True, "uniform_regret": 0.0 if ok else 2.0})
+        ok: Row(0, {"outcome": "converged", "accepted": True, "uniform_regret": 0.0 if ok else 2.0, "start": 0})
         for ok in (False, True)
     }
-    return Finished("resolved", [(n, kept[i < ok]) for n, (ok, trials) in cells.items() for i in range(trials)])
+    return Finished(stopped, [(n, kept[i < ok]) for n, (ok, trials) in cells.items() for i in range(trials)])
 
 
 def errors(question: Question, constant: float) -> Finished:

@@ -19,8 +19,6 @@ from pathlib import Path
 from faults import disks
 from faults.injecting import KINDS, Bench
 
-__all__ = ["main"]
-
 TIMES = {
     "SIGKILL of the driver": 40,
     "SIGKILL of a worker": 16,

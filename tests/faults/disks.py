@@ -7,8 +7,6 @@ import os
 import subprocess
 from pathlib import Path
 
-__all__ = ["can_mount", "mount", "remount", "unmount"]
-
 _NEW_MOUNTS, _NEW_USER = 0x00020000, 0x10000000
 
 

@@ -18,8 +18,6 @@ from unittest.mock import patch
 from analysis.cli import command
 from analysis.storage.store import Store
 
-__all__ = ["Driver"]
-
 _PATIENCE = 300.0
 """Seconds after which a driver that should have done something is an error of its own."""
 

@@ -27,8 +27,6 @@ from analysis.tasks import trials as trials_module
 from faults import disks
 from faults.driver import Driver, limit_file_size
 
-__all__ = ["KINDS", "Bench", "Reference"]
-
 ARGUMENTS = ["scale", "--dims", "2,3", "--trials", "12", "--quiet"]
 SERIAL = ["--executor", "serial"]
 
@@ -199,9 +197,15 @@ class Bench:
 # --- drivers that are ended ------------------------------------------------------------------------------------
 
 
-def _signals(bench: Bench, times: int, number: signal.Signals, poison: bool = False) -> None:
-    prepare = poison_learners if poison else nothing
-    reference = bench.reference("poisoned" if poison else "", prepare)
+def _signals(
+    bench: Bench,
+    times: int,
+    number: signal.Signals,
+    prepare: Prepare = nothing,
+    reference: Reference | None = None,
+) -> None:
+    """End drivers at random moments until a run is through, and compare it with the undisturbed one."""
+    reference = reference or bench.reference()
     done = 0
     while done < times:
         run, reported = bench.new_run(), set[str]()
@@ -443,7 +447,6 @@ def kill_repair(bench: Bench, times: int) -> None:
 
 def clock_jumps(bench: Bench, times: int) -> None:
     """The time of day jumps by up to ten years, back and forth, whenever somebody asks for it."""
-    reference = bench.reference()
 
     def jumping() -> None:
         rng = random.Random(bench.rng.random())
@@ -457,24 +460,7 @@ def clock_jumps(bench: Bench, times: int) -> None:
         patch.object(time, "time", lambda: true_time() + rng.uniform(-3e8, 3e8)).start()
         patch.object(provenance, "datetime", Clock).start()
 
-    done = 0
-    while done < times:
-        run, reported = bench.new_run(), set[str]()
-        while done < times:
-            bench.rng.random()
-            driver = bench.start(run, prepare=jumping)
-            hit = bench.moment(driver) and driver.send(bench.rng.choice([signal.SIGKILL, signal.SIGINT]))
-            code = driver.finish()
-            reported |= driver.reported
-            done += 1
-            bench.count()
-            bench.demand(
-                code in (0, 130, -signal.SIGKILL) and (hit or code == 0), f"ended with {code}: {driver.errors}"
-            )
-            bench.check(run, reported, reference) if (run / "sweep.sqlite").exists() else None
-            if code == 0:
-                break
-        bench.complete(run, reported=reported, reference=reference, prepare=jumping)
+    _signals(bench, times, signal.SIGKILL, jumping)
 
 
 def poison_learners() -> None:
@@ -502,7 +488,7 @@ def no_number(bench: Bench, times: int) -> None:
         names[row[4] % 5 == 2].add(json.loads(row[6])["outcome"])
     bench.demand(names[True] == {"diverged"}, f"poisoned trials ended as {names[True]}")
     bench.demand("diverged" not in names[False], "trials diverged that were not poisoned")
-    _signals(bench, times, signal.SIGKILL, poison=True)
+    _signals(bench, times, signal.SIGKILL, poison_learners, reference)
 
 
 KINDS: dict[str, Callable[[Bench, int], None]] = {

@@ -23,8 +23,6 @@ from mutants.equivalent import EQUIVALENT
 from mutants.examining import Outcome, outcomes_of
 from mutants.making import TARGETS, Mutant, all_mutants
 
-__all__ = ["main"]
-
 
 def _row(mutant: Mutant, outcome: Outcome) -> str:
     def short(text: str) -> str:

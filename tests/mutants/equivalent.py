@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["EQUIVALENT"]
-
 _NO_GRADIENT = "the action carries no gradient, and the product is 0 anyway: only shape and kind are used"
 
 _SHAPE = "only shape and type are read from it, and both parameters have the same"

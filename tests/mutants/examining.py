@@ -15,8 +15,6 @@ from typing import Any
 
 from mutants.making import TARGETS, Mutant
 
-__all__ = ["Outcome", "examine", "outcomes_of"]
-
 MAX_DIM = 8
 """Of the exact certificates: large dimensions would take time and notice nothing more."""
 

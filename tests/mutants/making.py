@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-__all__ = ["TARGETS", "Mutant", "all_mutants", "mutants_of"]
-
 ROOT = Path(__file__).resolve().parents[2]
 
 TARGETS: dict[str, tuple[str, ...]] = {
