@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from toyenvs.constructions import GradientFeedback
+from toyenvs.constructions.projected_goal import ProjectedGoal
 from toyenvs.hypothesis_classes import SpecialOrthogonal
 from toyenvs.regret import mean_regret, uniform_regret
 
@@ -84,3 +86,15 @@ def test_the_truth_has_no_regret() -> None:
     truth = rotations(3, 4, 8)
     assert bool((uniform_regret(truth, truth) == 0).all())
     assert bool((mean_regret(truth, truth) == 0).all())
+
+
+def test_a_construction_judges_by_the_size_of_the_truth_and_by_what_goals_see() -> None:
+    one = torch.eye(3, dtype=torch.float64)
+    assert GradientFeedback.group == "so"
+    # ½ (2 - 1)² over the square of the truth, 4 or 1.
+    assert float(GradientFeedback(3, 0.0).uniform_regret(2 * one, one)) == pytest.approx(1 / 8)
+    assert float(GradientFeedback(3, 0.0).uniform_regret(one, 2 * one)) == pytest.approx(1 / 2)
+    unseen = one.clone()
+    unseen[2, 2] = -1.0
+    assert float(ProjectedGoal(3, 0.0, 2).uniform_regret(one, unseen)) == 0.0
+    assert float(GradientFeedback(3, 0.0).uniform_regret(one, unseen)) == pytest.approx(2.0)

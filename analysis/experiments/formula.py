@@ -134,7 +134,7 @@ class Formula:
         try:
             value: Any = SimpleEval(names=dict(letters), functions=FUNCTIONS).eval(self.text, _parsed(self.text))
         except (InvalidExpression, SyntaxError, ArithmeticError, ValueError, TypeError, AttributeError) as error:
-            reason = " ".join(str(error).split())
+            reason = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
             raise ConfigError(self.argument, self.text, f"{known} ({reason})") from None
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LARGEST:
             shown = repr(value) if len(str(value)) < 30 else "far larger"

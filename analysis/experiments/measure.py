@@ -123,7 +123,8 @@ class Measure(ABC):
 
     def caption(self, experiment: Experiment, estimates: Sequence[Estimate]) -> str:
         """What the marks of the figure are, in sentences."""
-        return f"Marks: {self.noun}, with 95 % intervals{bounds_text(estimates)}."
+        has_intervals = any(estimate.low is not None or estimate.high is not None for estimate in estimates)
+        return f"Marks: {self.noun}{', with 95 % intervals' if has_intervals else ''}{bounds_text(estimates)}."
 
     def place(self, curve: Curve, point: Point) -> dict[str, Any]:
         """The first columns of a line of the CSV file: what was measured."""
@@ -200,10 +201,11 @@ class Measure(ABC):
 
 
 def bounds_text(estimates: Sequence[Estimate], of: str = "") -> str:
-    """The part of a caption that explains triangles and crosses, where there are any."""
-    found = {estimate.censored for estimate in estimates}
-    bounds = f"; triangles: bounds{of}" if found & {"left", "right"} else ""
-    return bounds + ("; crosses: not determined" if "undetermined" in found else "")
+    """The part of a caption that explains triangles, crosses and missing marks, where there are any."""
+    found = {(estimate.censored, estimate.value is not None) for estimate in estimates}
+    bounds = f"; triangles: bounds{of}" if found & {("left", True), ("right", True)} else ""
+    bounds += "; crosses: not determined" if ("undetermined", True) in found else ""
+    return bounds + ("; no mark: not determined" if ("undetermined", False) in found else "")
 
 
 _NEGLIGIBLE = 0.01

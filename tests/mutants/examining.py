@@ -1,24 +1,29 @@
-"""Examining mutants: the ledger is run on each until a claim is not as expected."""
+"""Examining mutants: the ledger is run on each until a claim is not as expected.
+
+What the ledger lets pass meets the tests of its module: the claims speak of formulas, tests also of their use.
+"""
 
 from __future__ import annotations
 
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import multiprocessing
+import os
+import re
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from types import ModuleType
+from pathlib import Path
 from typing import Any
 
-from mutants.making import TARGETS, Mutant
+from mutants.importing import MutatedModule
+from mutants.making import ROOT, TARGETS, TESTS, Mutant
 
 MAX_DIM = 8
 """Of the exact certificates: large dimensions would take time and notice nothing more."""
 
-TIMEOUT = 300.0
+TIMEOUT = 900.0
 """Seconds after which a mutant counts as one that does not end."""
 
 
@@ -27,8 +32,9 @@ class Outcome:
     """What became of a mutant.
 
     Attributes:
-        caught_by: id of the first claim that was not as expected, or "import"; None for a survivor.
-        how: "refuted", "undecided", "crashed", "believed" (a printed erratum came out true) or "does not end".
+        caught_by: id of the first claim that was not as expected, the test that failed, or "import"; None for a
+            survivor.
+        how: "refuted", "undecided", "crashed", "believed" (a printed erratum came out true), "test" or "does not end".
         seconds: until then.
     """
 
@@ -37,28 +43,13 @@ class Outcome:
     seconds: float
 
 
-class _MutatedModule(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Imports one module from a changed source."""
-
-    def __init__(self, mutant: Mutant) -> None:
-        self.mutant = mutant
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> importlib.machinery.ModuleSpec | None:
-        if name != self.mutant.module:
-            return None
-        return importlib.util.spec_from_loader(name, self, origin="mutant")
-
-    def exec_module(self, module: ModuleType) -> None:
-        exec(compile(self.mutant.source, f"<mutant of {self.mutant.module}>", "exec"), module.__dict__)
-
-
 def examine(mutant: Mutant) -> Outcome:
     """Run the ledger on a mutant. To be called in a process that has not imported the packages yet.
 
     The quick pieces of evidence go first: derivations and property tests of the sections that should notice.
     """
     started = time.perf_counter()
-    sys.meta_path.insert(0, _MutatedModule(mutant))
+    sys.meta_path.insert(0, MutatedModule(mutant.module, mutant.source))
 
     def outcome(caught_by: str | None, how: str) -> Outcome:
         return Outcome(caught_by, how, time.perf_counter() - started)
@@ -85,7 +76,45 @@ def examine(mutant: Mutant) -> Outcome:
             result = claim.check(settings)
             if not result.as_expected:
                 return outcome(claim.id, _how(result))
-    return outcome(None, "survived")
+    test = failing_test(mutant.module, mutant.source)
+    return outcome(test, "test" if test else "survived")
+
+
+def failing_test(module: str, source: str) -> str | None:
+    """The first test of a module's files that fails when the module has another source; None if all pass.
+
+    Raises:
+        RuntimeError: if the tests cannot be run.
+    """
+    if not TESTS.get(module):
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "source.py"
+        path.write_text(source, encoding="utf-8")
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "mutants.planting"),
+                *("-m", "not slow", *(f"tests/{name}.py" for name in TESTS[module])),
+            ],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT)]),
+                "MUTANT_MODULE": module,
+                "MUTANT_SOURCE": str(path),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode == 0:
+        return None
+    failed = re.search(r"^(?:FAILED|ERROR) tests/(\S+)", done.stdout, re.MULTILINE)
+    if failed is not None:
+        return failed[1]
+    if "mutants.planting" in done.stderr:  # the module cannot even be imported
+        return "import"
+    raise RuntimeError(done.stdout + done.stderr)
 
 
 def _how(result: Any) -> str:

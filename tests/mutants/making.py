@@ -26,6 +26,15 @@ TARGETS: dict[str, tuple[str, ...]] = {
 }
 """What is mutated, and the sections of the ledger that should notice, the likeliest first; then come the others."""
 
+TESTS: dict[str, tuple[str, ...]] = {
+    "toyenvs.constructions.base": ("test_regret", "test_protocols", "test_goal_env"),
+    "toyenvs.learners.losses": ("test_learners", "test_soft_target"),
+    "toyenvs.learners.objective": ("test_protocols", "test_global_solvers", "test_learners"),
+    "proofs_check.theory": ("test_counting", "test_rank_prediction", "test_one_line"),
+}
+"""The tests that a mutant meets where the ledger lets it pass: of what claims do not speak of, such as projected goals,
+precision, and which count belongs to which setting."""
+
 CLAIM_MODULES = ("proofs_check.claims.proposition1", "proofs_check.claims.proposition2", "proofs_check.claims.errata")
 """Here only the two sides of stated equalities are mutated: the claims' own formulas. Not those that a refutation
 leads to: what is expected to be false stays false. The steps on the way to them are."""

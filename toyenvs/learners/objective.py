@@ -208,8 +208,7 @@ class ReducedObjective(Objective):
         products = goals * predictions if outputs is not None else predictions.mul_(goals)
         scalar = products.sum(-1).sub_(responses)
         loss.add_(torch.linalg.vecdot(scalar, scalar), alpha=self.value_weight)
-        if self.value_weight != 1:
-            scalar *= self.value_weight
+        scalar *= self.value_weight
         coefficients = torch.mul(scalar[..., None], goals, out=products)
         if outputs is not None:
             share = self.alpha / goals.shape[-1]
