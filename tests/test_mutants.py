@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from mutants.equivalent import EQUIVALENT
-from mutants.making import TARGETS, Mutant, all_mutants
+from mutants.examining import failing_test
+from mutants.making import TARGETS, TESTS, Mutant, all_mutants
 
 ROOT = Path(__file__).parent.parent
 
@@ -111,7 +112,17 @@ def test_a_mutant_of_each_kind_is_caught() -> None:
     caught = run_in_a_fresh_process(chosen)
     assert set(caught) == {mutant.key for mutant in chosen}
     for key, claim in caught.items():
-        assert re.fullmatch(r"[A-Z]+\d*\.\d+[a-z]?|import", claim), f"{key} survived"
+        assert re.fullmatch(r"[A-Z]+\d*\.\d+[a-z]?|import", claim), f"{key} survived, or only a test caught it"
+
+
+def test_what_the_ledger_lets_pass_meets_the_tests_of_its_module() -> None:
+    assert set(TESTS) <= set(TARGETS)
+    assert all((ROOT / f"tests/{name}.py").exists() for names in TESTS.values() for name in names)
+    module = "toyenvs.constructions.base"
+    (mutant,) = (m for m in mutants() if m.module == module and "regret.uniform_regret(param" in m.after)
+    test = "test_regret.py::test_a_construction_judges_by_the_size_of_the_truth_and_by_what_goals_see"
+    assert failing_test(module, mutant.source) == test
+    assert failing_test(module, "from nowhere import nothing") == "import"
 
 
 @pytest.mark.slow

@@ -134,6 +134,14 @@ def test_what_is_found_is_shown_by_defaults_that_know_no_measure(
     assert "heads-share" in page
 
 
+def test_a_table_of_another_measure_goes_and_what_is_not_ours_stays(tmp_path: Path) -> None:
+    finish(tmp_path)
+    for name in ("thresholds.csv", "scaling.csv", "mine.csv"):
+        (tmp_path / name).write_text("x\n", encoding="utf-8")
+    finish(tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("*.csv")) == ["mine.csv", "shares.csv"]
+
+
 def test_a_figure_of_successes_is_refused_where_nothing_succeeds(finished: Path) -> None:
     assert main(["plot", str(finished), "--figure", "phase-diagram"]) == 2
 

@@ -58,6 +58,9 @@ class Measure(ABC):
     file: ClassVar[str]
     """Name of its CSV file in a run directory."""
 
+    other_files: ClassVar[tuple[str, ...]] = ()
+    """Names of the CSV files that :meth:`files` may write."""
+
     expectations: ClassVar[tuple[str, ...]] = ("within", "at most", "none")
     """How its estimates can be judged: keys of ``EXPECTATIONS``."""
 

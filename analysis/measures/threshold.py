@@ -44,6 +44,7 @@ class ThresholdMeasure(Measure):
     name = "threshold"
     about = "the number of transitions at which half of the trials succeed"
     file = "thresholds.csv"
+    other_files = ("scaling.csv",)
     expectations = ("equal", "order", "within", "at most", "none")
     columns = (
         "n50",

@@ -13,6 +13,7 @@ from analysis.experiments.experiment import Experiment
 from analysis.experiments.measure import UNFINISHED
 from analysis.figures import paper_style, save_figure
 from analysis.files import to_json, write_atomically
+from analysis.measures import MEASURES
 from analysis.reports.results_figure import provenance, results_figure
 from analysis.reports.tables import csv_files, latex_table, markdown_table, terminal_table
 from analysis.results.experiment_results import ExperimentResults
@@ -54,7 +55,10 @@ def _curve_summary(results: CurveResults) -> dict[str, Any]:
 
 
 def write_results(results: ExperimentResults, directory: Path) -> list[Path]:
-    """Write tables, summary and figure to the run directory; returns the paths."""
+    """Write tables, summary and figure to the run directory; returns the paths.
+
+    Tables of an earlier command of the same run, with another measure, are not of these results: they go.
+    """
     experiment = results.experiment
     texts = {
         **csv_files(results),
@@ -67,6 +71,9 @@ def write_results(results: ExperimentResults, directory: Path) -> list[Path]:
         path = directory / name
         write_atomically(path, text)
         paths.append(path)
+    known = {name for measure in MEASURES.values() for name in (measure.file, *measure.other_files)}
+    for name in known - texts.keys():
+        (directory / name).unlink(missing_ok=True)
     with paper_style():
         paths += save_figure(results_figure(results), directory / "figures", experiment.name, provenance(experiment))
     return paths
