@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +12,8 @@ from analysis.experiments.experiment import Experiment, Question
 from analysis.reports.report import write_results
 from analysis.results.experiment_results import ExperimentResults
 from analysis.running.sweep import SweepEvent, finish_questions
-from analysis.storage.memory import MemoryStore
 from analysis.storage.run_directory import RunDirectory
-from analysis.storage.store import Store
+from analysis.storage.store import Store, identities
 
 __all__ = ["Finding", "run_experiment"]
 
@@ -43,7 +42,7 @@ def run_experiment(
     executor_name: str = "own",
     report: Callable[[SweepEvent], None] = lambda event: None,
     only: Collection[Question] | None = None,
-    opened: Callable[[Store | MemoryStore], None] = lambda store: None,
+    opened: Callable[[Store], None] = lambda store: None,
 ) -> Finding:
     """Run what is missing, estimate, judge, and write.
 
@@ -62,9 +61,10 @@ def run_experiment(
         StoreError: if the store refuses the experiment or cannot be used.
         TrialError: if trials failed; what was finished is kept.
     """
-    session: AbstractContextManager[Store | MemoryStore] = (
-        nullcontext(MemoryStore()) if directory is None else directory.session(workers, executor_name)
-    )
+    if directory is None:
+        session: AbstractContextManager[Store] = Store(Path(":memory:"), identities(experiment.tasks))
+    else:
+        session = directory.session(workers, executor_name)
     with session as store:
         opened(store)
         answers = finish_questions(experiment, store, executor, workers, report, only)

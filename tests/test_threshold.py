@@ -248,10 +248,6 @@ def test_resolved(cells: Cells, resolved: bool) -> None:
     assert fit_threshold(Counts.from_cells(cells)).resolved is resolved
 
 
-def test_resolve_level_is_an_argument() -> None:
-    assert fit_threshold(Counts.from_cells({6: (0, 9), 7: (9, 9)}), resolve_level=2e-3).resolved
-
-
 def log_likelihood(cells: Cells, x: float, slope: float) -> float:
     return -sum(
         successes * np.logaddexp(0.0, -slope * (math.log(n) - x))
@@ -319,12 +315,10 @@ def test_counts_need_equal_lengths_and_integers() -> None:
         Counts((2,), (half,), (1,))
 
 
-def test_levels_are_checked() -> None:
+def test_the_level_is_checked() -> None:
     counts = Counts.from_cells(SEPARATED)
     with pytest.raises(ValueError, match="level is 95"):
         fit_threshold(counts, level=95)
-    with pytest.raises(ValueError, match="resolve_level is 0"):
-        fit_threshold(counts, resolve_level=0.0)
 
 
 def test_a_lucky_success_does_not_make_a_jump_gradual() -> None:

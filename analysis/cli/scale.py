@@ -21,7 +21,6 @@ from analysis.reports.report import print_report
 from analysis.running.executors import EXECUTORS, open_executor
 from analysis.running.progress import ProgressDisplay
 from analysis.running.sweep import TrialError
-from analysis.storage.memory import MemoryStore
 from analysis.storage.run_directory import RunDirectory
 from analysis.storage.store import Store
 from analysis.tasks.solvers import SOLVERS
@@ -250,9 +249,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     only = experiment.questions if shard is None else shard_of(experiment, shard)
     name = experiment.default_name() + ("" if shard is None else f"-shard-{shard[0]}-of-{shard[1]}")
     directory = RunDirectory(arguments.out or Path("runs") / name, experiment)
-    stores: list[Store | MemoryStore] = []
+    stores: list[Store] = []
 
-    def opened(store: Store | MemoryStore) -> None:
+    def opened(store: Store) -> None:
         stores.append(store)
         if len(store):
             console.print(f"{len(store)} trials are there already in {directory.path}", highlight=False)

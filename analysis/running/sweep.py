@@ -12,30 +12,20 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from analysis.experiments.experiment import Experiment, Question
 from analysis.experiments.plan import Plan, Rows
 from analysis.running.executors import RenewableExecutor
+from analysis.storage.store import Store
 from analysis.tasks import Batch, Row, run_batch
 
 __all__ = ["Finished", "SweepEvent", "TrialError", "Unfinished", "finish_questions", "replay"]
 
 _MOST_LOSSES = 3
 """Times that a batch may be under way when a worker is lost; the last time it is alone."""
-
-
-class Trials(Protocol):
-    """Where finished batches are kept."""
-
-    def load(self, batch: Batch) -> list[Row] | None:
-        """The rows of a batch; None if it is not there."""
-
-    def save(self, batch: Batch, rows: Sequence[Row]) -> None:
-        """Keep a finished batch, whole or not at all."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +127,7 @@ def replay(plan: Plan, trials: Callable[[Batch], list[Row] | None]) -> Finished:
 
 def finish_questions(
     experiment: Experiment,
-    store: Trials,
+    store: Store,
     executor: Executor,
     workers: int,
     report: Callable[[SweepEvent], None] = lambda event: None,
@@ -175,7 +165,7 @@ class _Sweep:
     def __init__(
         self,
         plans: dict[Question, Plan],
-        store: Trials,
+        store: Store,
         executor: Executor,
         workers: int,
         report: Callable[[SweepEvent], None],

@@ -7,10 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from analysis.statistics.counts import Counts
+from analysis.statistics.counts import Counts, FloatArray
 from analysis.statistics.profile import (
     RefinedProfile,
     constant_log_likelihood,
@@ -19,8 +18,6 @@ from analysis.statistics.profile import (
 )
 
 __all__ = ["FLOOR", "DimensionLikelihood", "normal_cells"]
-
-FloatArray = NDArray[np.float64]
 
 FLOOR = 1e-300
 """Likelihoods are kept above this, so that a law that is impossible without scatter still has a finite logarithm."""

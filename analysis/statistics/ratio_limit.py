@@ -20,14 +20,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.special import chdtrc, chdtri
 from scipy.stats import f as f_distribution
 
-__all__ = ["RatioLimit", "fit_ratio_limit"]
+from analysis.statistics.counts import FloatArray
 
-FloatArray = NDArray[np.float64]
+__all__ = ["RatioLimit", "fit_ratio_limit"]
 
 FEWEST = 5
 """Dimensions below which three parameters are not fitted."""

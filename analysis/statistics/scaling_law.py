@@ -37,11 +37,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize, minimize_scalar
 from scipy.special import chdtri, ndtr, stdtrit
 
-from analysis.statistics.counts import Counts
+from analysis.statistics.counts import Counts, FloatArray
 from analysis.statistics.dimension_likelihood import FLOOR, DimensionLikelihood, normal_cells
 
 __all__ = [
@@ -54,8 +53,6 @@ __all__ = [
     "fit_scaling",
     "local_exponent",
 ]
-
-FloatArray = NDArray[np.float64]
 
 _SPREADS = np.array([0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0])
 """τ at which the marginal likelihoods are tabulated for the coarse search."""
@@ -121,8 +118,7 @@ class LawFit:
         constant_high: upper end; None if open.
         between_dimension_sd: τ, in log N.
         log_likelihood: Σ_d log M_d at the maximum, at most 0.
-        num_parameters: 2, c and τ.
-        aic: 2·num_parameters − 2·log_likelihood.
+        aic: 4 − 2·log_likelihood, of the two parameters c and τ.
         weight: AIC weight among the candidates, in [0, 1].
         local_exponent: log–log slope of the law itself over the same dimensions.
     """
@@ -133,14 +129,9 @@ class LawFit:
     constant_high: float | None
     between_dimension_sd: float
     log_likelihood: float
-    num_parameters: int
     aic: float
     weight: float
     local_exponent: float
-
-    def predict(self, dims: Sequence[int]) -> FloatArray:
-        """The fitted N50 = c·law(d) at each dimension, (m,)."""
-        return self.constant * np.exp(self.law.log(dims))
 
 
 @dataclass(frozen=True)
@@ -154,8 +145,7 @@ class Exponent:
         constant: c.
         between_dimension_sd: τ, in log N.
         log_likelihood: Σ_d log M_d at the maximum.
-        num_parameters: 3.
-        aic: 2·num_parameters − 2·log_likelihood; comparable with the candidates', but not among their weights.
+        aic: 6 − 2·log_likelihood, of three parameters; comparable with the candidates', but not among their weights.
     """
 
     value: float
@@ -164,7 +154,6 @@ class Exponent:
     constant: float
     between_dimension_sd: float
     log_likelihood: float
-    num_parameters: int
     aic: float
 
 
@@ -430,7 +419,6 @@ def _fit_law(problem: _Problem, law: Law, drop: float) -> LawFit:
         constant_high=None if ends[1] is None else math.exp(ends[1]),
         between_dimension_sd=tau,
         log_likelihood=value,
-        num_parameters=2,
         aic=4.0 - 2.0 * value,
         weight=math.nan,
         local_exponent=local_exponent(law, problem.dims),
@@ -491,7 +479,6 @@ def _fit_exponent(problem: _Problem, level: float, num_informative: int) -> Expo
         constant=math.exp(offset - best * centre),
         between_dimension_sd=tau,
         log_likelihood=value,
-        num_parameters=3,
         aic=6.0 - 2.0 * value,
     )
 

@@ -119,9 +119,7 @@ class Threshold:
         return self.n50 * math.exp(exponent) if exponent < _FARTHEST else None
 
 
-def fit_threshold(
-    counts: Counts, level: float = 0.95, resolve_level: float = RESOLVE_LEVEL, *, test_fit: bool = True
-) -> Threshold:
+def fit_threshold(counts: Counts, level: float = 0.95, *, test_fit: bool = True) -> Threshold:
     """Estimate the threshold from counts.
 
     Where the smallest N is resolved the interval stays between N − 1 and N. The closed end of a censored threshold's
@@ -130,43 +128,41 @@ def fit_threshold(
     Args:
         counts: successes and trials by N.
         level: confidence level of the interval, in (0, 1).
-        resolve_level: level of each of the one-sided exact tests behind ``resolved``, in (0, 1).
         test_fit: whether to test the form of the curve, by bootstrap; a search that is not over need not.
 
     Returns:
         The estimate. Data that never cross 1/2, or that do not rise, are named outcomes, not errors.
 
     Raises:
-        ValueError: if a level is not strictly between 0 and 1.
+        ValueError: if the level is not strictly between 0 and 1.
     """
-    for name, value in (("level", level), ("resolve_level", resolve_level)):
-        if not 0.0 < value < 1.0:
-            raise ValueError(f"{name} is {value}; must be strictly between 0 and 1")
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"level is {level}; must be strictly between 0 and 1")
     smallest, largest = counts.num_transitions[0], counts.num_transitions[-1]
     if counts.above:
         bound = _bound_from_above(counts.num_transitions, counts.successes, counts.trials, level)
-        return _one_sided(counts, "left", smallest, bound, resolve_level)
+        return _one_sided(counts, "left", smallest, bound)
     if counts.below:
         failures = tuple(n - s for s, n in zip(counts.successes, counts.trials, strict=True))
         bound = _bound_from_above(counts.num_transitions[::-1], failures[::-1], counts.trials[::-1], level)
-        return _one_sided(counts, "right", largest, bound, resolve_level)
+        return _one_sided(counts, "right", largest, bound)
     profile = _Profile(counts)
     fit = _fit(counts, profile)
     if fit is None:
         below, above = _isotonic_crossing(counts)
         ends = [n for n in (below, above) if n]
         centre = math.sqrt(ends[0] * ends[-1])
-        return _without_fit(counts, "undetermined", centre, None, None, None, resolve_level)
+        return _without_fit(counts, "undetermined", centre)
     low, high = profile.interval(level)
     # The interval is the likelihood's, and the penalty may not move the estimate out of it.
     least, most = 0.0 if low is None else low, math.inf if high is None else high
     n50 = min(max(math.exp(fit.x50), least), most)
     if n50 < smallest:  # the curve crosses where nothing was tried: a bound, as if no tested N were below 1/2
-        return _one_sided(counts, "left", smallest, None if high is None else max(high, smallest), resolve_level)
+        return _one_sided(counts, "left", smallest, None if high is None else max(high, smallest))
     if n50 > largest:
-        return _one_sided(counts, "right", largest, None if low is None else min(low, largest), resolve_level)
-    n_min = _n_min(counts, n50, resolve_level)
-    resolved = _resolved(counts, n_min, resolve_level)
+        return _one_sided(counts, "right", largest, None if low is None else min(low, largest))
+    n_min = _n_min(counts, n50)
+    resolved = _resolved(counts, n_min)
     if resolved:
         # Success passes 1/2 between these two integers: exact tests say so, of the level of which little is left.
         first, last = max(least, n_min - 1.0), min(most, float(n_min))
@@ -350,60 +346,46 @@ def _isotonic_crossing(counts: Counts) -> tuple[int, int | None]:
     )
 
 
-def _n_min(counts: Counts, n50: float, resolve_level: float) -> int:
+def _n_min(counts: Counts, n50: float) -> int:
     """The least integer N with success at least 1/2.
 
     Where the data resolve it, the integer at which the isotonic regression crosses; elsewhere the curve decides, which
     pools the trials of all N: a cell's own fraction, of few trials, would be a coin toss.
     """
     _, above = _isotonic_crossing(counts)
-    if above is not None and _resolved(counts, above, resolve_level):
+    if above is not None and _resolved(counts, above):
         return above
     return math.ceil(n50 - 1e-9)
 
 
-def _resolved(counts: Counts, n_min: int | None, resolve_level: float) -> bool:
+def _resolved(counts: Counts, n_min: int) -> bool:
     """Whether exact one-sided binomial tests put success at N−1 below and at N above 1/2, N = ``n_min``."""
-    if n_min is None:
-        return False
     cells = dict(zip(counts.num_transitions, zip(counts.successes, counts.trials, strict=True), strict=True))
     for n, alternative in ((n_min - 1, "less"), (n_min, "greater")):
         if n == 0:
             continue
-        if n not in cells or binomtest(*cells[n], 0.5, alternative=alternative).pvalue > resolve_level:
+        if n not in cells or binomtest(*cells[n], 0.5, alternative=alternative).pvalue > RESOLVE_LEVEL:
             return False
     return True
 
 
-def _one_sided(
-    counts: Counts, side: Literal["left", "right"], end: int, bound: float | None, resolve_level: float
-) -> Threshold:
+def _one_sided(counts: Counts, side: Literal["left", "right"], end: int, bound: float | None) -> Threshold:
     """A threshold that trials bound on one side; undetermined, near the end of the tested N, if they do not."""
     if bound is None:
-        return _without_fit(counts, "undetermined", float(end), None, None, None, resolve_level)
-    n_min = end if side == "left" and _resolved(counts, end, resolve_level) else None
-    low, high = (None, bound) if side == "left" else (bound, None)
-    return _without_fit(counts, side, bound, low, high, n_min, resolve_level)
+        return _without_fit(counts, "undetermined", float(end))
+    return _without_fit(counts, side, bound, end if side == "left" and _resolved(counts, end) else None)
 
 
-def _without_fit(
-    counts: Counts,
-    censored: Censoring,
-    n50: float,
-    low: float | None,
-    high: float | None,
-    n_min: int | None,
-    resolve_level: float,
-) -> Threshold:
-    """A threshold that is a bound or an outcome, not an estimate."""
+def _without_fit(counts: Counts, censored: Censoring, n50: float, n_min: int | None = None) -> Threshold:
+    """A threshold that is a bound or an outcome, not an estimate; ``n_min`` where it is resolved."""
     return Threshold(
         n50=n50,
-        n50_low=low,
-        n50_high=high,
+        n50_low=n50 if censored == "right" else None,
+        n50_high=n50 if censored == "left" else None,
         n90=None,
         slope=None,
         n_min=n_min,
         censored=censored,
-        resolved=_resolved(counts, n_min, resolve_level),
+        resolved=n_min is not None,
         trials=sum(counts.trials),
     )

@@ -31,7 +31,6 @@ __all__ = [
     "StoreDamagedError",
     "StoreError",
     "StoredRow",
-    "check_whole",
     "difference",
     "identities",
     "read_store",
@@ -142,7 +141,7 @@ def _is_whole(batch: tuple[Any, ...], steps: Mapping[int, int]) -> bool:
     return steps.keys() == set(range(first, first + count)) and len(set(steps.values())) == 1
 
 
-def check_whole(batch: Batch, rows: Iterable[Row]) -> None:
+def _check_whole(batch: Batch, rows: Iterable[Row]) -> None:
     """Refuse rows that are not those of a batch: every trial, each with as many steps as the others.
 
     Raises:
@@ -156,7 +155,7 @@ class Store:
     """The trials of a run.
 
     Args:
-        path: the SQLite file; made if it does not exist.
+        path: the SQLite file; made if it does not exist; ``:memory:`` for trials that live as long as the process.
         tasks: what will be asked of it, see :func:`identities`. A store with trials of which none is of these tasks is
             another run's.
 
@@ -237,7 +236,7 @@ class Store:
             ValueError: if rows are missing.
             sqlite3.Error: if it is there already, or the disk is full.
         """
-        check_whole(batch, rows)
+        _check_whole(batch, rows)
         self.insert(_rows_of(batch, rows))
 
     def insert(self, rows: Sequence[StoredRow]) -> None:
